@@ -1,0 +1,124 @@
+"""What every command shares on the terminal: progress, plain output, plug-ins and configuration flags."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from gaze_insight.errors import SettingsError
+from gaze_insight.types import Progress
+
+__all__ = ["load_plugins", "print_json", "say", "show_progress"]
+
+_LINE_SECONDS = 15.0
+
+
+def say(text: str = "") -> None:
+    """Write a line of result to standard output.
+
+    Args:
+        text: The line.
+    """
+    sys.stdout.write(text + "\n")
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Write plain values as JSON to standard output.
+
+    Args:
+        content: The values.
+    """
+    say(json.dumps(content, indent=2, default=str))
+
+
+@contextmanager
+def show_progress(*, quiet: bool = False) -> Iterator[Progress]:
+    """Show progress with the time left on standard error: a moving line in a terminal, else one now and then.
+
+    Args:
+        quiet: Show nothing.
+
+    Yields:
+        What receives progress.
+    """
+    if quiet:
+        yield lambda what, done, total: None
+    elif sys.stderr.isatty():
+        with _moving_bar() as progress:
+            yield progress
+    else:
+        yield _plain_lines()
+
+
+@contextmanager
+def _moving_bar() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield progress
+
+
+def _plain_lines() -> Progress:
+    begun: dict[str, tuple[float, int]] = {}
+    written: dict[str, float] = {}
+
+    def progress(what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        start, first = begun.setdefault(what, (now, done))
+        written.setdefault(what, now)
+        if done < total and now - written[what] < _LINE_SECONDS:
+            return
+        written[what] = now
+        rate = (done - first) / (now - start) if now > start else 0.0
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+        sys.stderr.write(f"{what}: {done}/{total}{left}\n")
+        sys.stderr.flush()
+
+    return progress
+
+
+def load_plugins(modules: tuple[str, ...]) -> None:
+    """Import the user's own modules, which register their methods, readers and data sets.
+
+    Args:
+        modules: Dotted names, found on the Python path or in the current folder.
+
+    Raises:
+        SettingsError: A module cannot be imported.
+    """
+    if modules and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    for name in modules:
+        try:
+            import_module(name)
+        except ImportError as error:
+            raise SettingsError(f"the plug-in {name!r} cannot be imported: {error}") from error

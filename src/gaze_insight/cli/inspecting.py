@@ -1,0 +1,64 @@
+"""`gaze-insight inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gaze_insight.cli.console import print_json, say
+from gaze_insight.cli.options import Json
+
+__all__ = ["inspect"]
+
+_MARK = {"error": "ERROR  ", "warning": "warning", "ok": "ok     "}
+
+
+def inspect(
+    cohort: Path, *, page: Path | None = None, pictures: int = 6, seed: int = 0, json: Json = False
+) -> None:
+    """Say what of a cohort will be used and what is wrong with it, before any training.
+
+    Args:
+        cohort: The cohort's folder.
+        page: The HTML page to write; by default inspect.html in the cohort's folder.
+        pictures: How many cases the page shows.
+        seed: Which cases are shown.
+    """
+    from gaze_insight.cohort.cohort import Cohort
+    from gaze_insight.workflow.inspecting import inspect_cohort
+
+    target = (
+        (cohort.parent if cohort.suffix == ".yaml" else cohort) / "inspect.html" if page is None else page
+    )
+    found = inspect_cohort(Cohort.open(cohort), target, pictures=pictures, seed=seed)
+    if json:
+        print_json(found)
+    else:
+        _tell(found, target)
+
+
+def _tell(found: dict[str, Any], page: Path) -> None:
+    gaze = found["gaze"]
+    say(f"{found['cohort']}: {_counts(found)}")
+    for row in found["splits"]:
+        say(f"  {row['name']:<9} {_counts(row)}")
+    if gaze["fixations"]:
+        quantiles, spent = gaze["duration_ms"], found["annotation_time_h"]
+        spread = f"{gaze['per_image_min']} to {gaze['per_image_max']}"
+        say(f"  {gaze['fixations']} fixations, {gaze['per_image_mean']:.1f} an image ({spread})")
+        say(
+            f"  duration median {quantiles[0.5]:.0f} ms ({quantiles[0.05]:.0f} to {quantiles[0.95]:.0f} for 90 %)"
+        )
+        say(f"  off the image {100 * (found['off_image_share'] or 0):.1f} %")
+        say(f"  annotation time {spent['gaze']:.2f} h ({spent['source']})")
+    for finding in found["findings"]:
+        say(f"  {_MARK[finding['severity']]} {finding['title']}")
+        if finding["severity"] != "ok":
+            say(f"          {finding['meaning']}")
+            for item in list(finding["items"])[:3]:
+                say(f"          - {item}")
+    say(f"pictures and details: {page}")
+
+
+def _counts(row: dict[str, Any]) -> str:
+    return f"{row['cases']} cases, {row['with_gaze']} with gaze, {row['with_mask']} with masks"

@@ -1,0 +1,99 @@
+"""`gaze-insight train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gaze_insight.cli.console import load_plugins, say, show_progress
+from gaze_insight.cli.options import (
+    ConfigFiles,
+    OnBad,
+    Overrides,
+    Plugins,
+    Presets,
+    Quiet,
+    compose_config,
+)
+from gaze_insight.errors import SettingsError
+
+if TYPE_CHECKING:
+    from gaze_insight.cohort.cohort import Cohort
+    from gaze_insight.config.run_config import RunConfig
+
+__all__ = ["resolve_run", "train"]
+
+
+def train(
+    cohort: Path | None = None,
+    *,
+    name: Path | None = None,
+    resume: Path | None = None,
+    presets: Presets = (),
+    config: ConfigFiles = (),
+    overrides: Overrides = (),
+    plugins: Plugins = (),
+    on_bad: OnBad = "raise",
+    quiet: Quiet = False,
+) -> None:
+    """Label, describe and train. Ctrl-C stops and saves; --resume goes on to the same weights.
+
+    Args:
+        cohort: The cohort's folder; not needed with --resume.
+        name: The run's folder; a bare name lies in runs/. By default the cohort's and the method's names.
+        resume: Folder of an interrupted run to go on with.
+    """
+    from gaze_insight.workflow.training import train as run_training
+
+    opened, settings, folder = resolve_run(cohort, name, resume, presets, config, overrides, plugins)
+    with show_progress(quiet=quiet) as progress:
+        done = run_training(
+            opened, settings, folder, resume=resume is not None, on_bad=on_bad, progress=progress
+        )
+    say(f"trained: {done.path}")
+    say(f"next: gaze-insight evaluate {done.path}")
+
+
+def resolve_run(
+    cohort: Path | None,
+    name: Path | None,
+    resume: Path | None,
+    presets: tuple[str, ...],
+    config: tuple[Path, ...],
+    overrides: tuple[str, ...],
+    plugins: tuple[str, ...],
+) -> tuple[Cohort, RunConfig, Path]:
+    """Find cohort, configuration and folder of a new run, or of one that goes on.
+
+    Args:
+        cohort: The cohort's folder.
+        name: The run's folder or bare name.
+        resume: The folder of the run to go on with.
+        presets: Presets of a new run.
+        config: Settings files of a new run.
+        overrides: Single settings of a new run.
+        plugins: The user's modules.
+
+    Returns:
+        The cohort, the configuration, the folder.
+
+    Raises:
+        SettingsError: Flags contradict each other, or something is missing.
+    """
+    from gaze_insight.cohort.cohort import Cohort as Opened
+    from gaze_insight.config.run_folder import RunFolder
+
+    load_plugins(plugins)
+    if resume is not None:
+        if presets or config or overrides or name:
+            raise SettingsError("--resume goes on with the run's own settings, found others beside it")
+        run = RunFolder(resume)
+        settings = run.config()
+        place = Path(run.plan()["cohort_folder"]) if cohort is None else cohort
+        return Opened.open(place), settings, resume
+    if cohort is None:
+        raise SettingsError("expected the folder of a cohort, found none", remedy="gaze-insight train COHORT")
+    settings = compose_config(presets, config, overrides)
+    opened = Opened.open(cohort)
+    folder = Path(f"{opened.name}-{settings.method_name}-seed{settings.seed}") if name is None else name
+    return opened, settings, folder if len(folder.parts) > 1 else Path("runs") / folder

@@ -1,0 +1,1 @@
+"""Cases and cohorts: images, gaze, words and masks in one carrier, on disk and in memory."""

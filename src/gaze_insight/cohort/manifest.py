@@ -1,0 +1,271 @@
+"""The cohort's two files: ``cohort.yaml`` for people and ``cases.jsonl`` for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+import yaml
+
+from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.cohort.case import Case
+from gaze_insight.cohort.import_report import ImportReport
+from gaze_insight.errors import DataError
+from gaze_insight.gaze.fixations import Fixations
+from gaze_insight.language.files import read_descriptions, write_descriptions
+from gaze_insight.types import Size, Split
+
+if TYPE_CHECKING:
+    from gaze_insight.cohort.cohort import Cohort
+
+__all__ = ["SCHEMA_VERSION", "read_manifest", "write_manifest"]
+
+SCHEMA_VERSION = 1
+"""Version of the files' form; a reader refuses a newer one."""
+
+_MANIFEST = "cohort.yaml"
+_CASES = "cases.jsonl"
+_DESCRIPTIONS = Path("derived") / "descriptions.jsonl"
+_HEADER = "# Made by gaze-insight. Edit `root` when the images have moved, `splits` to split otherwise.\n"
+_KEYS = {"schema_version", "name", "root", "cases", "source", "splits", "report"}
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def write_manifest(cohort: Cohort) -> None:
+    """Write a cohort's files into its folder.
+
+    Image and mask paths are stored relative to the cohort's root where they lie in it. The root is stored
+    relative to the cohort's folder where it is that folder or lies in it, else absolute.
+
+    Args:
+        cohort: The cohort.
+
+    Raises:
+        DataError: The folder cannot be written to.
+
+    Example:
+        >>> import tempfile
+        >>> from gaze_insight.cohort.cohort import Cohort
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_manifest(Cohort("empty", Path(folder), {}))
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['cases.jsonl', 'cohort.yaml']
+    """
+    root = None if cohort.root is None else cohort.root.resolve()
+    lines = [json.dumps(_case_record(case, root), ensure_ascii=False) for case in cohort.cases.values()]
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "name": cohort.name,
+        "root": None if root is None else _relative(root, cohort.folder.resolve()),
+        "cases": len(lines),
+        "source": dict(cohort.source),
+        "splits": {split: list(ids) for split, ids in cohort.splits.items()},
+        "report": cohort.report.to_record(),
+    }
+    text = yaml.dump(facts, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    write_text_atomic(cohort.folder / _CASES, "".join(line + "\n" for line in lines))
+    write_text_atomic(cohort.folder / _MANIFEST, _HEADER + text)
+    described = {one: case.description for one, case in cohort.cases.items() if case.description is not None}
+    if described:
+        target = cohort.folder / _DESCRIPTIONS
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_descriptions(target, described)
+
+
+def read_manifest(folder: Path) -> Cohort:
+    """Read a cohort's files.
+
+    Args:
+        folder: The cohort's folder, or its ``cohort.yaml``.
+
+    Returns:
+        The cohort, with the descriptions that lie in ``derived/descriptions.jsonl`` for its cases.
+
+    Raises:
+        DataError: A file is missing or damaged; the message names it and the line.
+
+    Example:
+        >>> read_manifest(Path("nowhere/cohort.yaml"))
+        Traceback (most recent call last):
+        ...
+        gaze_insight.errors.DataError: nowhere/cohort.yaml: there is no cohort here
+          -> make one with 'gaze-insight import', or check the path
+    """
+    from gaze_insight.cohort.cohort import Cohort
+
+    if folder.name == _MANIFEST:
+        folder = folder.parent
+    manifest = folder / _MANIFEST
+    facts = _read_facts(manifest)
+    root = _root(facts.get("root"), folder, manifest)
+    cases = dict(_read_cases(folder / _CASES, root))
+    if facts["cases"] != len(cases):
+        raise DataError(
+            f"expected {facts['cases']} cases as {_MANIFEST} says, found {len(cases)}",
+            path=folder / _CASES,
+            remedy="import the cohort again; what is derived stays valid",
+        )
+    described = folder / _DESCRIPTIONS
+    if described.is_file():
+        for one, description in read_descriptions(described).items():
+            if one in cases:
+                cases[one] = replace(cases[one], description=description)
+    try:
+        return Cohort(
+            name=str(facts["name"]),
+            folder=folder,
+            cases=cases,
+            splits=_splits(facts.get("splits"), manifest),
+            report=ImportReport.from_record(facts.get("report") or {}),
+            source=facts.get("source") or {},
+            root=root,
+        )
+    except DataError as error:
+        raise DataError(error.message, path=manifest, remedy=error.remedy) from error
+
+
+def _read_facts(manifest: Path) -> dict[str, Any]:
+    if not manifest.is_file():
+        raise DataError(
+            "there is no cohort here",
+            path=manifest,
+            remedy="make one with 'gaze-insight import', or check the path",
+        )
+    try:
+        facts = yaml.load(manifest.read_text(encoding="utf-8"), Loader=_Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise DataError(
+            f"the file is not valid YAML: {getattr(error, 'problem', error)}",
+            path=manifest,
+            row=None if mark is None else mark.line + 1,
+        ) from error
+    if not isinstance(facts, dict) or not {"schema_version", "name", "cases"} <= facts.keys():
+        raise DataError("expected the keys schema_version, name and cases", path=manifest)
+    version = facts["schema_version"]
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise DataError(
+            f"expected schema_version {SCHEMA_VERSION} or lower, found {version!r}",
+            path=manifest,
+            remedy="install a newer gaze-insight",
+        )
+    unknown = sorted(str(key) for key in facts.keys() - _KEYS)
+    if unknown:
+        raise DataError(
+            f"unknown key {unknown[0]!r}", path=manifest, remedy=f"known keys: {', '.join(sorted(_KEYS))}"
+        )
+    return facts
+
+
+def _read_cases(path: Path, root: Path | None) -> Iterator[tuple[str, Case]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"the list of cases cannot be read: {error}", path=path, remedy="import the cohort again"
+        ) from error
+    seen: set[str] = set()
+    for row, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            case = _case(json.loads(line), root)
+        except DataError as error:
+            raise DataError(error.message, path=path, row=row, remedy=error.remedy) from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(
+                f"the line is not a case: {error}", path=path, row=row, remedy="import the cohort again"
+            ) from error
+        if case.id in seen:
+            raise DataError(f"case {case.id!r} is listed twice", path=path, row=row)
+        seen.add(case.id)
+        yield case.id, case
+
+
+def _case_record(case: Case, root: Path | None) -> dict[str, Any]:
+    record: dict[str, Any] = {"id": case.id, "image": _relative(case.image_path.resolve(), root)}
+    if case.mask_path is not None:
+        record["mask"] = _relative(case.mask_path.resolve(), root)
+    if case.image_size is not None:
+        record["size"] = list(case.image_size)
+    if case.patient is not None:
+        record["patient"] = case.patient
+    if case.spacing_mm is not None:
+        record["spacing_mm"] = list(case.spacing_mm)
+    if case.meta:
+        record["meta"] = dict(case.meta)
+    if case.fixations is not None:
+        record["fixations"] = _fixations_record(case.fixations)
+    return record
+
+
+def _case(record: Mapping[str, Any], root: Path | None) -> Case:
+    base = Path() if root is None else root
+    mask, size, spacing = record.get("mask"), record.get("size"), record.get("spacing_mm")
+    patient, gaze = record.get("patient"), record.get("fixations")
+    return Case(
+        id=str(record["id"]),
+        image_path=base / record["image"],
+        mask_path=None if mask is None else base / mask,
+        fixations=None if gaze is None else _fixations(gaze),
+        patient=None if patient is None else str(patient),
+        spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+        image_size=_size(size),
+        meta={str(key): str(value) for key, value in record.get("meta", {}).items()},
+    )
+
+
+def _fixations_record(fixations: Fixations) -> dict[str, Any]:
+    record: dict[str, Any] = {"frame": fixations.frame, "rows": fixations.to_rows()}
+    if fixations.image_size is not None:
+        record["image_size"] = list(fixations.image_size)
+    if fixations.annotator is not None:
+        record["annotator"] = fixations.annotator
+    return record
+
+
+def _fixations(record: Mapping[str, Any]) -> Fixations:
+    return Fixations.from_rows(
+        record["rows"],
+        frame=record["frame"],
+        image_size=_size(record.get("image_size")),
+        annotator=record.get("annotator"),
+    )
+
+
+def _size(pair: Any) -> Size | None:
+    return None if pair is None else Size(int(pair[0]), int(pair[1]))
+
+
+def _relative(path: Path, base: Path | None) -> str:
+    if base is not None and path.is_relative_to(base):
+        return path.relative_to(base).as_posix()
+    return path.as_posix()
+
+
+def _root(stored: Any, folder: Path, manifest: Path) -> Path | None:
+    if stored is None:
+        return None
+    root = folder / str(stored)
+    if not root.is_dir():
+        raise DataError(
+            f"the images' folder {root} does not exist",
+            path=manifest,
+            remedy="edit `root` in this file to where the images are now",
+        )
+    return root
+
+
+def _splits(stored: Any, manifest: Path) -> dict[Split, tuple[str, ...]]:
+    if stored is None:
+        return {}
+    if not isinstance(stored, dict) or not all(isinstance(ids, list) for ids in stored.values()):
+        raise DataError(
+            f"expected `splits` with lists of ids under {', '.join(get_args(Split))}", path=manifest
+        )
+    return {cast(Split, split): tuple(str(one) for one in ids) for split, ids in stored.items()}

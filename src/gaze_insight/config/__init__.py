@@ -1,0 +1,1 @@
+"""Loading and composing the settings of a run."""

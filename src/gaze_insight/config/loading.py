@@ -1,0 +1,219 @@
+"""Presets, files and single keys composed into one validated configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from gaze_insight.config.run_config import RunConfig
+from gaze_insight.errors import SettingsError
+from gaze_insight.methods.registry import METHODS
+
+__all__ = ["compose", "list_presets", "load_config", "merge", "to_yaml"]
+
+
+def list_presets() -> dict[str, str]:
+    """List the presets that come with the package.
+
+    Returns:
+        Name to the first comment line of the file.
+
+    Example:
+        >>> "kvasir_cpu" in list_presets()
+        True
+    """
+    folder = files("gaze_insight.config") / "presets"
+    return {
+        Path(entry.name).stem: entry.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".yaml")
+    }
+
+
+def merge(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested mappings; a mapping whose ``kind`` changes is replaced as a whole.
+
+    Args:
+        base: The values so far.
+        update: The values that win.
+
+    Returns:
+        A new mapping.
+
+    Example:
+        >>> merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+        {'a': {'b': 1, 'c': 3}}
+        >>> merge({"m": {"kind": "x", "p": 1}}, {"m": {"kind": "y"}})
+        {'m': {'kind': 'y'}}
+    """
+    merged = dict(base)
+    for key, value in update.items():
+        present = merged.get(key)
+        if isinstance(present, Mapping) and isinstance(value, Mapping):
+            other_kind = "kind" in value and "kind" in present and value["kind"] != present["kind"]
+            merged[key] = dict(value) if other_kind else merge(present, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def compose(
+    presets: Sequence[str] = (), config_files: Sequence[Path] = (), overrides: Iterable[str] = ()
+) -> RunConfig:
+    """Compose a run's configuration: defaults < presets < files < overrides, each in the given order.
+
+    Args:
+        presets: Names of presets.
+        config_files: YAML files.
+        overrides: ``dotted.key=value`` with the value in YAML, such as ``method.afc_weight=0``.
+
+    Returns:
+        The validated configuration.
+
+    Raises:
+        SettingsError: A preset, file, key or value that cannot be used; the nearest key is named.
+
+    Example:
+        >>> compose(overrides=["method.afc_weight=0"]).method.afc_weight
+        0.0
+    """
+    values: dict[str, Any] = RunConfig().model_dump(mode="json")
+    origins: list[str] = []
+    for name in presets:
+        values = merge(values, _read_preset(name))
+        origins.append(f"preset {name}")
+    for path in config_files:
+        values = merge(values, _read_yaml(path))
+        origins.append(str(path))
+    for text in overrides:
+        values = merge(values, _parse_override(text))
+        origins.append(f"--set {text}")
+    return _validate(values, origins)
+
+
+def load_config(path: Path) -> RunConfig:
+    """Read the complete configuration that a run has saved.
+
+    Args:
+        path: The run's ``config.yaml``.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        SettingsError: The file is missing or does not fit.
+    """
+    return _validate(_read_yaml(path), [str(path)])
+
+
+def to_yaml(config: BaseModel) -> str:
+    """Write settings as YAML, in the order of their fields.
+
+    Args:
+        config: The settings.
+
+    Returns:
+        The text, which :func:`load_config` reads back to equal settings.
+    """
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _read_preset(name: str) -> dict[str, Any]:
+    known = list_presets()
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        raise SettingsError(
+            f"unknown preset {name!r}; known: {', '.join(known)}",
+            remedy=f"did you mean {near[0]!r}?" if near else None,
+        )
+    text = (files("gaze_insight.config") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text) or {})
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError("expected a YAML file, found none", path=path) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the file cannot be read ({error})", path=path) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        row = None if mark is None else mark.line + 1
+        raise SettingsError(
+            f"not valid YAML: {getattr(error, 'problem', error)}", path=path, row=row
+        ) from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingsError(f"expected a mapping of settings, found {type(values).__name__}", path=path)
+    return values
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise SettingsError(f"expected dotted.key=value, found {text!r}")
+    try:
+        parsed: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"the value in {text!r} is not valid YAML") from error
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    return dict(parsed)
+
+
+def _validate(values: dict[str, Any], origins: list[str]) -> RunConfig:
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, values, origins) from error
+
+
+def _explain(error: ValidationError, values: dict[str, Any], origins: list[str]) -> SettingsError:
+    first, location = _innermost(error)
+    models = _models_at(location[:-1], values)
+    remedy = None
+    if first["type"] == "extra_forbidden":
+        known = sorted({name for model in models for name in model.model_fields})
+        near = get_close_matches(location[-1], known, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        message = f"unknown key {'.'.join(location)!r}"
+    else:
+        message = f"{'.'.join(location)}: {first['msg']}, found {first.get('input')!r}"
+    return SettingsError(f"{message} (from {', '.join(origins) or 'defaults'})", remedy=remedy)
+
+
+def _innermost(error: ValidationError) -> tuple[Any, tuple[str, ...]]:
+    first = error.errors()[0]
+    location = tuple(str(part) for part in first["loc"])
+    nested = first.get("ctx", {}).get("error")
+    if isinstance(nested, ValidationError):
+        inner, rest = _innermost(nested)
+        return inner, location + rest
+    return first, location
+
+
+def _models_at(location: tuple[str, ...], values: dict[str, Any]) -> list[type[BaseModel]]:
+    models: list[type[BaseModel]] = [RunConfig]
+    for part in location:
+        fields = [model.model_fields[part] for model in models if part in model.model_fields]
+        if part == "method" and models == [RunConfig]:
+            models = [METHODS[values.get("method", {}).get("kind", "fgi")].settings_type]
+        elif fields:
+            models = [model for field in fields for model in _models_in(field.annotation)]
+        else:
+            models = [model for model in models if model.model_fields["kind"].default == part]
+    return models
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]

@@ -1,0 +1,94 @@
+"""The folder of a run: its files by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.config.loading import load_config, to_yaml
+from gaze_insight.config.run_config import RunConfig
+from gaze_insight.errors import DataError
+from gaze_insight.training.loop import WEIGHTS_FILE
+
+__all__ = ["RunFolder"]
+
+
+class RunFolder:
+    """The files of one run.
+
+    Args:
+        path: The folder; it need not exist yet.
+
+    Example:
+        >>> RunFolder(Path("runs/a")).cases_csv.as_posix()
+        'runs/a/cases.csv'
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config_yaml = path / "config.yaml"
+        self.plan_json = path / "plan.json"
+        self.environment_json = path / "environment.json"
+        self.history_jsonl = path / "history.jsonl"
+        self.weights = path / WEIGHTS_FILE
+        self.predictions = path / "predictions"
+        self.cases_csv = path / "cases.csv"
+        self.summary_json = path / "summary.json"
+        self.report_html = path / "report.html"
+
+    def config(self) -> RunConfig:
+        """Read the run's configuration.
+
+        Raises:
+            DataError: There is none.
+        """
+        if not self.config_yaml.exists():
+            raise DataError(
+                "expected the folder of a run, found no config.yaml there",
+                path=self.path,
+                remedy="train first: gaze-insight train COHORT",
+            )
+        return load_config(self.config_yaml)
+
+    def plan(self) -> dict[str, Any]:
+        """Read what was derived from the data: the cohort, the words' width, the splits' sizes."""
+        return self.read_json(self.plan_json)
+
+    def write_config(self, config: RunConfig) -> None:
+        """Save the resolved configuration.
+
+        Args:
+            config: The configuration.
+        """
+        write_text_atomic(self.config_yaml, to_yaml(config))
+
+    def read_json(self, path: Path) -> dict[str, Any]:
+        """Read one of the run's JSON files.
+
+        Args:
+            path: The file.
+
+        Returns:
+            Its content.
+
+        Raises:
+            DataError: It is missing or damaged.
+        """
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise DataError("expected a file of a finished run, found none", path=path) from error
+        except (OSError, ValueError) as error:
+            raise DataError(f"the file cannot be read ({error})", path=path) from error
+        return content
+
+    def write_json(self, path: Path, content: dict[str, Any]) -> None:
+        """Save one of the run's JSON files.
+
+        Args:
+            path: The file.
+            content: Plain values.
+        """
+        write_text_atomic(path, json.dumps(content, indent=2) + "\n")

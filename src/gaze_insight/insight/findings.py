@@ -1,0 +1,153 @@
+"""From the account of an import to what a reader should know, in plain words and with a severity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from gaze_insight.cohort.import_report import ImportReport, SizeMismatch
+from gaze_insight.types import Size
+
+__all__ = ["Finding", "Severity", "findings_from_import"]
+
+Severity = Literal["error", "warning", "ok"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, and how it stands.
+
+    Args:
+        severity: "error" (cannot be used as it is), "warning" (usable, but know it), "ok" (checked and fine).
+        title: The finding in a few words, with its count.
+        meaning: What it means for the work, and what to do, in a sentence.
+        items: The ids or files concerned; long lists are folded.
+
+    Example:
+        >>> Finding("ok", "All 3 images have gaze").meaning
+        ''
+    """
+
+    severity: Severity
+    title: str
+    meaning: str = ""
+    items: Sequence[str] = ()
+
+
+def findings_from_import(report: ImportReport) -> list[Finding]:
+    """Say in plain words what an import found; what is fine is said too.
+
+    Args:
+        report: The account of the import.
+
+    Returns:
+        One finding for each thing that was checked, in the order of checking.
+
+    Example:
+        >>> [finding.severity for finding in findings_from_import(ImportReport(joined=("a",)))][:1]
+        ['ok']
+    """
+    dropped = sum(report.dropped.values())
+    rows = f"{dropped:,} of {report.rows:,} rows" if report.rows else f"{dropped:,} rows"
+    checks: list[tuple[Severity, Sequence[str], str, str, str]] = [
+        (
+            "error",
+            [f"{path}: {message}" for path, message in report.bad_files],
+            "file(s) could not be used",
+            "They are damaged or of an unknown kind. Replace them, or go on without their cases.",
+            "Every file could be read",
+        ),
+        (
+            "warning",
+            [f"{case}: {reason}" for case, reason in report.excluded],
+            "image(s) not in the cohort",
+            "Each for the reason given.",
+            "",
+        ),
+        (
+            "warning",
+            report.images_without_gaze,
+            "image(s) without gaze",
+            "Nobody's looking at them was recorded: they cannot teach, but they can be tested on.",
+            "Every image has gaze",
+        ),
+        (
+            "warning",
+            report.gaze_without_image,
+            "id(s) of the gaze table without an image",
+            "Their gaze is not used. If there are many, the names of images and table differ.",
+            "All gaze belongs to an image",
+        ),
+        (
+            "warning",
+            report.images_without_mask,
+            "image(s) without an expert's outline",
+            "Training from gaze needs none; scoring does.",
+            "Every image has an expert's outline",
+        ),
+        ("warning", report.masks_without_image, "outline(s) without an image", "They are not used.", ""),
+        (
+            "warning",
+            report.empty_masks,
+            "empty outline(s)",
+            "The expert marked no lesion. Scores for them follow the empty-mask rule.",
+            "",
+        ),
+        (
+            "error",
+            [_mismatch(entry) for entry in report.sizes_disagree],
+            "image(s) whose sizes disagree",
+            "Gaze or outline may belong to another version of the image: check which files are joined.",
+            "All sizes agree",
+        ),
+        (
+            "warning",
+            report.problems,
+            "row(s) of the gaze table that cannot be read",
+            "They were skipped, as asked.",
+            "",
+        ),
+        (
+            "warning",
+            report.unknown_split_ids,
+            "id(s) of the split files not in the cohort",
+            "The splits are smaller than their files say.",
+            "",
+        ),
+        ("warning", report.unsplit, "case(s) in no split", "They are not used for anything.", ""),
+        (
+            "warning",
+            report.ignored_files,
+            "other file(s) beside the images, ignored",
+            "They are no images.",
+            "",
+        ),
+    ]
+    findings = [_finding(*check) for check in checks]
+    if dropped:
+        reasons = ", ".join(
+            f"{count:,} {reason.replace('_', ' ')}" for reason, count in report.dropped.items() if count
+        )
+        findings.append(Finding("ok", f"{rows} of the gaze table were left out", f"By the rules: {reasons}."))
+    return [finding for finding in findings if finding.title]
+
+
+def _finding(severity: Severity, items: Sequence[str], title: str, meaning: str, fine: str) -> Finding:
+    if not items:
+        return Finding("ok", fine)
+    return Finding(
+        severity,
+        f"{len(items):,} {title.replace('(s)', '' if len(items) == 1 else 's')}",
+        meaning,
+        tuple(items),
+    )
+
+
+def _mismatch(entry: SizeMismatch) -> str:
+    parts = (("image", entry.image), ("outline", entry.mask), ("gaze table", entry.table))
+    return f"{entry.id}: " + ", ".join(f"{name} {_size(size)}" for name, size in parts if size is not None)
+
+
+def _size(size: Size) -> str:
+    return f"{size.width} × {size.height}"

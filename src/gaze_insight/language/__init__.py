@@ -1,0 +1,1 @@
+"""Why it matters: descriptions of lesions in closed words, who makes them, and their encoders."""

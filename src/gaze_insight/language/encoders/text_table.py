@@ -1,0 +1,233 @@
+"""Features of all the texts a training may need, computed once: words that follow the image's flips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gaze_insight.errors import DataError
+from gaze_insight.language.schema import Description
+from gaze_insight.language.symmetry import SYMMETRIES
+from gaze_insight.types import BoolArray, FloatArray
+
+__all__ = ["NO_TEXT", "TextEncoder", "TextTable"]
+
+NO_TEXT = ""
+"""The text of a case without a description; an encoder still gives its special tokens."""
+
+
+class TextEncoder(Protocol):
+    """Anything that turns texts into token features; `TransformerTextEncoder` is one."""
+
+    def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Give features ``(B, L, C)`` and the mask ``(B, L)``, True where a token is real."""
+        ...
+
+
+def _text(description: Description | None) -> str:
+    return NO_TEXT if description is None else description.to_text()
+
+
+@dataclass(frozen=True, eq=False)
+class TextTable:
+    """Distinct texts and the features of their tokens.
+
+    Args:
+        rows: Text to row.
+        features: ``(T, L, C)`` float16 or float32.
+        mask: ``(T, L)``, True where a token is real.
+
+    Raises:
+        DataError: The arrays do not fit the texts.
+
+    Example:
+        >>> class Lengths:
+        ...     def encode(self, texts):
+        ...         sizes = torch.tensor([[[float(len(text))]] for text in texts])
+        ...         return sizes, torch.ones(len(texts), 1, dtype=torch.bool)
+        >>> table = TextTable.build([Description.nothing_seen("measured"), None], Lengths())
+        >>> table.symmetry_index([None]).tolist(), len(table)
+        ([[0, 0, 0, 0, 0, 0, 0, 0]], 2)
+    """
+
+    rows: dict[str, int]
+    features: FloatArray
+    mask: BoolArray
+
+    def __post_init__(self) -> None:
+        size = len(self.rows)
+        if (
+            self.features.ndim != 3
+            or self.features.shape[0] != size
+            or self.mask.shape != self.features.shape[:2]
+        ):
+            raise DataError(
+                f"a table of {size} texts needs features ({size}, L, C) and a mask ({size}, L), "
+                f"found {self.features.shape} and {self.mask.shape}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def dim(self) -> int:
+        """Length C of a token's features.
+
+        Example:
+            >>> TextTable({"a": 0}, np.zeros((1, 2, 5), np.float16), np.ones((1, 2), bool)).dim
+            5
+        """
+        return int(self.features.shape[2])
+
+    @classmethod
+    def build(
+        cls,
+        descriptions: Iterable[Description | None],
+        encoder: TextEncoder,
+        *,
+        dtype: type[np.float16] | type[np.float32] = np.float16,
+    ) -> TextTable:
+        """Encode the text of every description under every symmetry, each distinct text once.
+
+        Args:
+            descriptions: The cases' descriptions; None where a case has none. The empty text is always a row.
+            encoder: What reads the texts.
+            dtype: How features are kept; float16 halves the memory.
+
+        Returns:
+            The table, its texts sorted.
+
+        Example:
+            >>> class Ones:
+            ...     def encode(self, texts):
+            ...         return torch.ones(len(texts), 3, 2), torch.ones(len(texts), 3, dtype=torch.bool)
+            >>> TextTable.build([], Ones()).features.shape
+            (1, 3, 2)
+        """
+        texts = {NO_TEXT}
+        for description in descriptions:
+            if description is not None:
+                texts.update(description.under(code).to_text() for code in range(SYMMETRIES))
+        ordered = sorted(texts)
+        features, mask = encoder.encode(ordered)
+        rows = {text: row for row, text in enumerate(ordered)}
+        return cls(rows, features.cpu().numpy().astype(dtype), mask.cpu().numpy().astype(bool))
+
+    def symmetry_index(self, descriptions: Sequence[Description | None]) -> NDArray[np.int64]:
+        """Find the row of each description's text under each symmetry.
+
+        Args:
+            descriptions: N descriptions; None where a case has none.
+
+        Returns:
+            ``(N, 8)`` int64: the text that fits case n's image after symmetry s is row ``[n, s]``.
+
+        Raises:
+            DataError: A text is not in the table.
+
+        Example:
+            >>> table = TextTable({"": 0}, np.zeros((1, 1, 1), np.float16), np.ones((1, 1), bool))
+            >>> table.symmetry_index([None, None]).shape
+            (2, 8)
+        """
+        index = np.zeros((len(descriptions), SYMMETRIES), np.int64)
+        for case, description in enumerate(descriptions):
+            for code in range(SYMMETRIES):
+                text = _text(description if description is None else description.under(code))
+                if text not in self.rows:
+                    raise DataError(f"the table has no features of the text {text!r}", remedy="build it anew")
+                index[case, code] = self.rows[text]
+        return index
+
+    def look_up(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Fetch the features of a batch, as short as its longest text.
+
+        Args:
+            rows: ``(B,)`` int64 rows of the table.
+
+        Returns:
+            Features ``(B, L, C)`` float32 and the mask ``(B, L)``, on the CPU.
+
+        Example:
+            >>> mask = np.array([[True, True, False, False]])
+            >>> table = TextTable({"": 0}, np.zeros((1, 4, 3), np.float16), mask)
+            >>> table.look_up(torch.tensor([0, 0]))[0].shape
+            torch.Size([2, 2, 3])
+        """
+        chosen = rows.cpu().numpy()
+        mask = self.mask[chosen]
+        used = np.flatnonzero(mask.any(axis=0))
+        length = int(used[-1]) + 1 if used.size else 1
+        features = self.features[chosen, :length].astype(np.float32)
+        return torch.from_numpy(features), torch.from_numpy(mask[:, :length])
+
+    def save(self, path: str | Path) -> None:
+        """Write the table to one `.npz` file.
+
+        Args:
+            path: The file; its folder must exist.
+
+        Raises:
+            DataError: The file cannot be written.
+
+        Example:
+            >>> import tempfile
+            >>> table = TextTable({"": 0}, np.zeros((1, 1, 1), np.float16), np.ones((1, 1), bool))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     table.save(f"{folder}/texts.npz")
+            ...     len(TextTable.load(f"{folder}/texts.npz"))
+            1
+        """
+        path = Path(path)
+        temporary = path.with_name(f".{path.name}.part")
+        texts = np.array(sorted(self.rows, key=self.rows.__getitem__), dtype=np.str_)
+        try:
+            with temporary.open("wb") as file:
+                np.savez(file, texts=texts, features=self.features, mask=self.mask)
+            temporary.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise DataError(
+                f"the text features cannot be written: {error.strerror}",
+                path=path,
+                remedy="choose a folder that exists, can be written to, and has room",
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> TextTable:
+        """Read a table that `save` wrote.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The table.
+
+        Raises:
+            DataError: The file is absent, damaged, or something else.
+
+        Example:
+            >>> TextTable.load("absent.npz")
+            Traceback (most recent call last):
+            ...
+            gaze_insight.errors.DataError: absent.npz: no table of text features can be read here
+              -> delete it and describe again
+        """
+        try:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                rows = {str(text): row for row, text in enumerate(arrays["texts"])}
+                return cls(rows, arrays["features"], arrays["mask"])
+        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
+            raise DataError(
+                "no table of text features can be read here", path=path, remedy="delete it and describe again"
+            ) from error

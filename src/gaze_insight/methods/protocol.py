@@ -1,0 +1,122 @@
+"""What a method is: stages, a batch contract, a loss and a prediction."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+from gaze_insight.types import Settings
+
+__all__ = ["AttributeWords", "Batch", "EncodedWords", "Method", "Stage", "Words"]
+
+
+class Stage(NamedTuple):
+    """A part of the training with its own optimiser: a name and a length in passes over the training set."""
+
+    name: str
+    epochs: int
+
+
+@dataclass(frozen=True)
+class AttributeWords:
+    """Descriptions as word ids (B, F) int64, areas (B,) in [0, 1], and symmetries (B,) in 0..7."""
+
+    ids: Tensor
+    area: Tensor
+    symmetry: Tensor
+
+
+@dataclass(frozen=True)
+class EncodedWords:
+    """Descriptions as a frozen text model's features (B, L, C), and a mask (B, L), True for real tokens."""
+
+    features: Tensor
+    mask: Tensor
+
+
+Words = AttributeWords | EncodedWords
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one training step sees.
+
+    Attributes:
+        image: (B, 3, H, W), RGB in [0, 1].
+        labels: Name of a label map to uint8 (B, 1, H, W) in {0, 1, 255 = ignore}; the names are those the
+            method asked for in :attr:`Method.label_maps`.
+        words: The descriptions, moved as the images were; None for a method without words.
+        noise: (B, 1, H, W), uniform in [0, 1): the randomness a step may use, so that a step repeats exactly.
+        progress: Share of the stage's steps already done, in [0, 1).
+    """
+
+    image: Tensor
+    labels: dict[str, Tensor]
+    words: Words | None
+    noise: Tensor
+    progress: float
+
+
+class Method(nn.Module, ABC):
+    """Base of all methods.
+
+    A method builds its networks, names the label maps it learns from and the stages it passes through, and
+    turns a :class:`Batch` into named losses. It knows nothing of files, devices, epochs or optimisers.
+
+    Attributes:
+        settings_type: The settings that configure it; their ``kind`` is the method's public name.
+        summary: One line for listings.
+        heads: The predictions it makes, the deployable one first.
+    """
+
+    settings_type: ClassVar[type[Settings]]
+    summary: ClassVar[str]
+    heads: ClassVar[tuple[str, ...]]
+
+    stages: tuple[Stage, ...]
+    label_maps: tuple[str, ...]
+    uses_words: bool
+
+    @abstractmethod
+    def trained_in(self, stage: str) -> nn.Module:
+        """Name the part of the method that a stage trains; the rest is frozen and in evaluation mode.
+
+        Args:
+            stage: A stage's name.
+        """
+
+    @abstractmethod
+    def forward(self, batch: Batch, stage: str) -> dict[str, Tensor]:
+        """Compute the losses of one step.
+
+        Args:
+            batch: The step's input.
+            stage: The stage's name.
+
+        Returns:
+            Scalars by name; ``"loss"`` is the one to minimise, the others are logged.
+        """
+
+    @abstractmethod
+    def predict(self, image: Tensor, words: Words | None = None) -> dict[str, Tensor]:
+        """Predict logits for each head that the input allows.
+
+        Args:
+            image: (B, 3, H, W), RGB in [0, 1].
+            words: Descriptions; heads that need them are left out without.
+
+        Returns:
+            Head to logits (B, 1, H, W); the deployable head, ``heads[0]``, needs the image alone.
+        """
+
+    def begin_stage(self, stage: str) -> None:
+        """Freeze all but what the stage trains, and set training and evaluation modes.
+
+        Args:
+            stage: A stage's name.
+        """
+        self.eval().requires_grad_(False)
+        self.trained_in(stage).train().requires_grad_(True)

@@ -1,0 +1,1 @@
+"""Tensors in, tensors out: encoders, the text-vision fusion, teacher, student and plain segmenter."""

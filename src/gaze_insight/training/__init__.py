@@ -1,0 +1,1 @@
+"""The one training loop; it knows a method only through its protocol."""

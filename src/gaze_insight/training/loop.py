@@ -1,0 +1,262 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from gaze_insight.errors import GazeInsightError, StoppedError
+from gaze_insight.methods.protocol import Method, Stage
+from gaze_insight.training.batches import BatchSource, TrainingSet
+from gaze_insight.training.checkpoints import TrainingState, load_state, save_state, save_weights
+from gaze_insight.training.history import append_history, trim_history
+from gaze_insight.training.interruption import StopRequest
+from gaze_insight.training.schedule import build_optimizer, rate_factor
+from gaze_insight.training.settings import TrainingSettings
+from gaze_insight.types import Progress, silent
+
+__all__ = ["STATE_FILE", "WEIGHTS_FILE", "Trainer"]
+
+STATE_FILE = "checkpoints/state.pt"
+WEIGHTS_FILE = "checkpoints/final.safetensors"
+
+Validate = Callable[[Method, str], float]
+
+
+@dataclass
+class _StageTools:
+    """What exists for the length of a stage."""
+
+    wrapped: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
+    parameters: list[nn.Parameter]
+
+
+class Trainer:
+    """Train a method through its stages; stop at any step and go on to the same weights.
+
+    What a step sees follows from the seed and the step's number alone, so the state on disk is the weights,
+    the optimiser, the averaged weights and a step count. A state is saved after each epoch, every
+    ``checkpoint_minutes``, and when SIGINT or SIGTERM asks to stop. A run that was killed repeats the steps
+    since its last state and arrives at the same weights as one that was not, on the same device.
+
+    Args:
+        method: The method, on any device.
+        data: The training set.
+        settings: Settings of the loop.
+        accelerator: Devices, processes and precision.
+        folder: The run's folder.
+        seed: The run's seed.
+        fingerprint: Content key of configuration and data; a state made with another is refused.
+        validate: Scores the method's current weights after each epoch; gets the method and the stage's name.
+        progress: Receives progress, counted in steps over all stages.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        data: TrainingSet,
+        settings: TrainingSettings,
+        *,
+        accelerator: Accelerator,
+        folder: Path,
+        seed: int,
+        fingerprint: str,
+        validate: Validate | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        self.method, self.settings, self.accelerator = method.to(accelerator.device), settings, accelerator
+        self.folder, self.validate, self.progress = folder, validate, progress
+        self.source = BatchSource(
+            data,
+            batch_size=settings.batch_size,
+            seed=seed,
+            augmentation=settings.augmentation,
+            device=accelerator.device,
+            rank=accelerator.process_index,
+            world=accelerator.num_processes,
+        )
+        self.state = TrainingState(fingerprint)
+        self._saved_at = self._started_at = time.monotonic()
+
+    def run(self, *, resume: bool = True) -> TrainingState:
+        """Train to the end, from the saved state where there is one, and write the final weights.
+
+        Args:
+            resume: Go on from the saved state; otherwise begin anew.
+
+        Returns:
+            The final state.
+
+        Raises:
+            StoppedError: A stop was asked for; the state is saved.
+            DataError: The saved state cannot be used.
+        """
+        if resume:
+            self._restore()
+        with StopRequest() as stop:
+            while self.state.stage < len(self.method.stages):
+                self._run_stage(self.method.stages[self.state.stage], stop)
+        if self.accelerator.is_main_process:
+            save_weights(self.method, self.folder / WEIGHTS_FILE)
+        self.accelerator.wait_for_everyone()
+        return self.state
+
+    def steps_of(self, stage: Stage) -> int:
+        """Count the steps of a stage.
+
+        Args:
+            stage: The stage.
+        """
+        return stage.epochs * self.source.steps_per_epoch
+
+    def _restore(self) -> None:
+        saved = load_state(self.folder / STATE_FILE, self.state.fingerprint)
+        if saved is None:
+            return
+        self.state = saved
+        self.method.load_state_dict(saved.method)
+        if self.accelerator.is_main_process:
+            trim_history(self.folder / "history.jsonl", saved.stage, saved.step)
+        self._started_at = time.monotonic() - saved.seconds
+
+    def _run_stage(self, stage: Stage, stop: StopRequest) -> None:
+        tools = self._begin_stage(stage)
+        steps, epoch_steps = self.steps_of(stage), self.source.steps_per_epoch
+        sums: dict[str, float] = defaultdict(float)
+        while self.state.step < steps:
+            losses = self._step(stage, tools, steps)
+            self.state.step += 1
+            for name, value in losses.items():
+                sums[name] += float(value) / epoch_steps
+            self._tell(stage)
+            if self.state.step % epoch_steps == 0:
+                self._end_epoch(stage, tools, dict(sums))
+                sums.clear()
+            elif time.monotonic() - self._saved_at > 60 * self.settings.checkpoint_minutes:
+                self._save(tools)
+            if self._stop_agreed(stop) and self.state.step < steps:
+                self._save(tools)
+                raise StoppedError(
+                    f"stopped in stage {stage.name!r} after step {self.state.step} of {steps}; all is saved",
+                    remedy=f"go on with: gaze-insight train --resume {self.folder}",
+                )
+        self._end_stage(tools)
+
+    def _begin_stage(self, stage: Stage) -> _StageTools:
+        settings = self.settings
+        self.method.begin_stage(stage.name)
+        parameters = [p for p in self.method.parameters() if p.requires_grad]
+        optimizer = build_optimizer(parameters, settings.optimizer)
+        if self.state.optimizer:
+            optimizer.load_state_dict(self.state.optimizer)
+        average = None
+        if settings.ema_decay is not None:
+            average = AveragedModel(
+                self.method.trained_in(stage.name),
+                multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay),  # type: ignore[no-untyped-call]
+            )
+            average.requires_grad_(False)
+            if self.state.average:
+                average.load_state_dict(self.state.average)
+        wrapped, optimizer = self.accelerator.prepare(self.method, optimizer)
+        return _StageTools(wrapped, optimizer, average, parameters)
+
+    def _step(self, stage: Stage, tools: _StageTools, steps: int) -> dict[str, Tensor]:
+        settings, step = self.settings, self.state.step
+        factor = rate_factor(
+            step, steps, warmup_frac=settings.warmup_frac, final_rate_frac=settings.final_rate_frac
+        )
+        for group in tools.optimizer.param_groups:
+            group["lr"] = settings.optimizer.learning_rate * factor
+        batch = self.source.batch(stage.name, step, steps)
+        with self.accelerator.autocast():
+            losses: dict[str, Tensor] = tools.wrapped(batch, stage.name)
+        if not torch.isfinite(losses["loss"]):
+            raise GazeInsightError(
+                f"the loss is {float(losses['loss'])} at step {step} of stage {stage.name!r}",
+                remedy="lower training.optimizer.learning_rate",
+            )
+        tools.optimizer.zero_grad()
+        self.accelerator.backward(losses["loss"])
+        self.accelerator.clip_grad_norm_(tools.parameters, settings.gradient_clip)
+        tools.optimizer.step()
+        if tools.average is not None:
+            tools.average.update_parameters(self.method.trained_in(stage.name))
+        return {name: value.detach() for name, value in losses.items()}
+
+    def _end_epoch(self, stage: Stage, tools: _StageTools, means: dict[str, float]) -> None:
+        score = self._validation_score(stage, tools)
+        if self.accelerator.is_main_process:
+            append_history(
+                self.folder / "history.jsonl",
+                {
+                    "stage": stage.name,
+                    "stage_index": self.state.stage,
+                    "epoch": self.state.step // self.source.steps_per_epoch,
+                    "step": self.state.step,
+                    "learning_rate": tools.optimizer.param_groups[0]["lr"],
+                    "val_dice": score,
+                    **means,
+                },
+            )
+        self._save(tools)
+
+    def _validation_score(self, stage: Stage, tools: _StageTools) -> float | None:
+        if self.validate is None:
+            return None
+        trained = self.method.trained_in(stage.name)
+        current = {name: value.clone() for name, value in trained.state_dict().items()}
+        if tools.average is not None:
+            trained.load_state_dict(tools.average.module.state_dict())
+        was_training = trained.training
+        self.method.eval()
+        with torch.no_grad():
+            score = self.validate(self.method, stage.name)
+        if self.settings.selection == "validation" and score > (self.state.best_score or -1.0):
+            self.state.best_score = score
+            self.state.best = {name: value.clone() for name, value in trained.state_dict().items()}
+        trained.load_state_dict(current)
+        trained.train(was_training)
+        return score
+
+    def _end_stage(self, tools: _StageTools) -> None:
+        trained = self.method.trained_in(self.method.stages[self.state.stage].name)
+        if self.state.best:
+            trained.load_state_dict(self.state.best)
+        elif tools.average is not None:
+            trained.load_state_dict(tools.average.module.state_dict())
+        self.accelerator.free_memory()
+        self.state.stage, self.state.step = self.state.stage + 1, 0
+        self.state.best, self.state.best_score = {}, None
+        self._save(None)
+
+    def _save(self, tools: _StageTools | None) -> None:
+        state = self.state
+        state.seconds = time.monotonic() - self._started_at
+        state.method = self.method.state_dict()
+        state.optimizer = tools.optimizer.state_dict() if tools else {}
+        state.average = tools.average.state_dict() if tools and tools.average is not None else {}
+        if self.accelerator.is_main_process:
+            save_state(state, self.folder / STATE_FILE)
+        self._saved_at = time.monotonic()
+
+    def _stop_agreed(self, stop: StopRequest) -> bool:
+        if self.accelerator.num_processes == 1:
+            return stop.requested
+        asked = torch.tensor(int(stop.requested), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(asked, "sum") > 0)
+
+    def _tell(self, stage: Stage) -> None:
+        before = sum(self.steps_of(done) for done in self.method.stages[: self.state.stage])
+        total = sum(map(self.steps_of, self.method.stages))
+        self.progress(f"training the {stage.name}", before + self.state.step, total)

@@ -1,0 +1,65 @@
+"""Optimisers and the learning rate over a stage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from gaze_insight.training.settings import AdamSettings, SgdSettings
+
+__all__ = ["build_optimizer", "rate_factor"]
+
+
+def build_optimizer(
+    parameters: Iterable[nn.Parameter], settings: AdamSettings | SgdSettings
+) -> torch.optim.Optimizer:
+    """Build the optimiser that the settings describe.
+
+    Args:
+        parameters: What to train.
+        settings: Adam (decoupled weight decay) or SGD (Nesterov).
+
+    Returns:
+        The optimiser.
+
+    Example:
+        >>> type(build_optimizer([nn.Parameter(torch.zeros(1))], SgdSettings())).__name__
+        'SGD'
+    """
+    if isinstance(settings, AdamSettings):
+        return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    return torch.optim.SGD(
+        parameters,
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        nesterov=settings.momentum > 0,
+    )
+
+
+def rate_factor(step: int, steps: int, *, warmup_frac: float, final_rate_frac: float) -> float:
+    r"""Compute the learning rate's factor: linear warm-up, then a cosine down to a floor.
+
+    $$f(t) = \epsilon + (1 - \epsilon) \tfrac{1}{2}(1 + \cos \pi t), \quad t = (s - w) / (S - w)$$
+
+    Args:
+        step: The step s, from 0.
+        steps: The number of steps S.
+        warmup_frac: Share of the steps with a rising rate; w = warmup_frac * S.
+        final_rate_frac: The floor, epsilon.
+
+    Returns:
+        The factor, in (0, 1].
+
+    Example:
+        >>> [round(rate_factor(s, 10, warmup_frac=0, final_rate_frac=0.0), 2) for s in (0, 5, 9)]
+        [1.0, 0.5, 0.02]
+    """
+    warmup = int(warmup_frac * steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    done = (step - warmup) / max(1, steps - warmup)
+    return final_rate_frac + (1 - final_rate_frac) * 0.5 * (1 + math.cos(math.pi * done))

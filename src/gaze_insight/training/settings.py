@@ -1,0 +1,55 @@
+"""Settings of the training loop."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gaze_insight.training.augmentation import AugmentationSettings
+from gaze_insight.types import Settings
+
+__all__ = ["AdamSettings", "SgdSettings", "TrainingSettings"]
+
+
+class AdamSettings(Settings):
+    """Adam with decoupled weight decay."""
+
+    kind: Literal["adam"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+
+
+class SgdSettings(Settings):
+    """Stochastic gradient descent with Nesterov momentum."""
+
+    kind: Literal["sgd"] = "sgd"
+    learning_rate: float = Field(1e-2, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(4e-4, ge=0)
+
+
+class TrainingSettings(Settings):
+    """How the networks are trained; what is trained is the method's affair."""
+
+    input_size_px: int = Field(160, ge=32, description="side of the square the network sees")
+    batch_size: int = Field(8, ge=1, description="images a step, over all processes together")
+    optimizer: AdamSettings | SgdSettings = Field(AdamSettings(), discriminator="kind")
+    warmup_frac: float = Field(0.05, ge=0, lt=1, description="share of a stage with a rising learning rate")
+    final_rate_frac: float = Field(0.01, ge=0, le=1, description="where the cosine ends, of the peak rate")
+    gradient_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    ema_decay: float | None = Field(
+        0.99, gt=0, lt=1, description="decay a step of the averaged weights that end a stage; null: off"
+    )
+    selection: Literal["last", "validation"] = Field(
+        "last", description="end a stage with its last weights, or with the best on the validation set"
+    )
+    validation_target: Literal["mask", "comprehensive"] = Field(
+        "mask", description="what validation predictions are compared with"
+    )
+    augmentation: AugmentationSettings = AugmentationSettings()
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps")
+    mixed_precision: Literal["auto", "no", "fp16", "bf16"] = Field(
+        "auto", description="auto: bf16 or fp16 on a GPU, off on a CPU"
+    )
+    checkpoint_minutes: float = Field(5.0, gt=0, description="longest time between two saved states")

@@ -1,0 +1,154 @@
+"""`describe`: words for each case, measured or from a file, and the arrays a method receives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from gaze_insight.cohort.case import Case
+from gaze_insight.cohort.cohort import Cohort
+from gaze_insight.config.run_config import LanguageSettings
+from gaze_insight.language.encoders.attribute_tokens import encode_ids
+from gaze_insight.language.encoders.settings import (
+    AttributeEncoderSettings,
+    EncoderSettings,
+    TransformerEncoderSettings,
+)
+from gaze_insight.language.encoders.text_table import TextTable
+from gaze_insight.language.encoders.transformer_text import TransformerTextEncoder
+from gaze_insight.language.registry import DESCRIBERS
+from gaze_insight.language.schema import Description
+from gaze_insight.methods.words import WordSpace
+from gaze_insight.pseudomask.recipe import PseudoMaskSettings
+from gaze_insight.training.words import AttributeRows, EncodedRows, WordRows
+from gaze_insight.types import Progress, silent
+from gaze_insight.workflow.labelling import load_pseudo_mask
+
+__all__ = ["describe", "encode_words"]
+
+_KIND, _VERSION = "description", 1
+
+
+def describe(
+    cohort: Cohort,
+    language: LanguageSettings | None = None,
+    labels: PseudoMaskSettings | None = None,
+    *,
+    cases: Iterable[Case] | None = None,
+    progress: Progress = silent,
+) -> dict[str, Description]:
+    """Describe cases with the describer that the settings name; the measured ones are cached.
+
+    The measured describer sees the image and the pseudo-mask made from gaze, never a true mask.
+
+    Args:
+        cohort: The cohort.
+        language: Who describes; None for the defaults.
+        labels: The recipe of the pseudo-masks that the measured describer reads; None for the defaults.
+        cases: The cases to describe; None for all.
+        progress: Receives progress in cases.
+
+    Returns:
+        Case id to description; cases that the describer has nothing to say about are left out.
+
+    Raises:
+        DataError: An image or the file of descriptions cannot be read.
+    """
+    language, labels = language or LanguageSettings(), labels or PseudoMaskSettings()
+    describer = DESCRIBERS[language.describer.kind](language.describer)
+    wanted = list(cohort.cases.values() if cases is None else cases)
+    described: dict[str, Description] = {}
+    for done, case in enumerate(wanted, start=1):
+        record = _cached(cohort, case, language, labels)
+        if record is None:
+            mask = load_pseudo_mask(cohort, case, labels)
+            if mask is not None:
+                found = describer.describe(case.id, case.read_image(), mask.soft, case.fixations)
+                record = None if found is None else found.to_record()
+                _remember(cohort, case, language, labels, record)
+        if record is not None:
+            described[case.id] = Description.from_record(record)
+        progress("describing", done, len(wanted))
+    return described
+
+
+def encode_words(
+    cohort: Cohort, descriptions: Sequence[Description | None], settings: EncoderSettings, device: str = "cpu"
+) -> tuple[WordSpace | None, WordRows | None]:
+    """Turn descriptions into what a method receives.
+
+    Args:
+        cohort: The cohort; a text model's features are cached in it.
+        descriptions: One a case; None where a case has none.
+        settings: The encoder.
+        device: Where a text model runs.
+
+    Returns:
+        The kind and width of the words, and the words of all cases; both None for an encoder of kind "none".
+
+    Raises:
+        SettingsError: The text model is not on this machine.
+        MissingExtraError: transformers is not installed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> space, rows = encode_words(Cohort("a", Path("a"), {}), [None], AttributeEncoderSettings(dim=8))
+        >>> space, tuple(rows.ids.shape)
+        (WordSpace(kind='attributes', channels=8), (1, 6))
+    """
+    if isinstance(settings, AttributeEncoderSettings):
+        return WordSpace("attributes", settings.dim), AttributeRows(*encode_ids(descriptions))
+    if isinstance(settings, TransformerEncoderSettings):
+        table = _text_table(cohort, descriptions, settings, device)
+        rows = torch.from_numpy(table.symmetry_index(descriptions))
+        features, mask = torch.from_numpy(table.features), torch.from_numpy(table.mask)
+        return WordSpace("transformer", table.dim), EncodedRows(rows, features, mask)
+    return None, None
+
+
+def _text_table(
+    cohort: Cohort,
+    descriptions: Sequence[Description | None],
+    settings: TransformerEncoderSettings,
+    device: str,
+) -> TextTable:
+    texts = [None if one is None else one.to_text() for one in descriptions]
+    key = cohort.derived.key("text-features", _VERSION, settings, repr(texts))
+    path = cohort.derived.path("text-features", key, ".npz")
+    if path.exists():
+        return TextTable.load(path)
+    encoder = TransformerTextEncoder(settings.name, device, settings.max_tokens, download=settings.download)
+    table = TextTable.build(descriptions, encoder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.save(path)
+    return table
+
+
+def _description_key(
+    cohort: Cohort, case: Case, language: LanguageSettings, labels: PseudoMaskSettings
+) -> str:
+    rows = "" if case.fixations is None else repr(case.fixations.to_rows())
+    return cohort.derived.key(_KIND, _VERSION, case.image_path, rows, language.describer, labels)
+
+
+def _cached(
+    cohort: Cohort, case: Case, language: LanguageSettings, labels: PseudoMaskSettings
+) -> dict[str, str] | None:
+    if language.describer.kind != "measured":
+        return None
+    record: dict[str, str] | None = cohort.derived.get_json(
+        _KIND, _description_key(cohort, case, language, labels)
+    )
+    return record
+
+
+def _remember(
+    cohort: Cohort,
+    case: Case,
+    language: LanguageSettings,
+    labels: PseudoMaskSettings,
+    record: dict[str, str] | None,
+) -> None:
+    if language.describer.kind == "measured" and record is not None:
+        cohort.derived.put_json(_KIND, _description_key(cohort, case, language, labels), record)

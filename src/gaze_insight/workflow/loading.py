@@ -1,0 +1,69 @@
+"""Methods and predictors of a run, built or loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gaze_insight.config.run_config import RunConfig
+from gaze_insight.config.run_folder import RunFolder
+from gaze_insight.inference.predictor import Predictor
+from gaze_insight.methods.protocol import Method
+from gaze_insight.methods.registry import METHODS
+from gaze_insight.methods.words import WordSpace
+from gaze_insight.training.checkpoints import load_weights
+from gaze_insight.types import Size
+
+__all__ = ["build_method", "load_predictor"]
+
+
+def build_method(config: RunConfig, words: WordSpace | None) -> Method:
+    """Build the untrained method of a run.
+
+    Args:
+        config: The run's configuration.
+        words: The kind and width of the run's words, or None.
+
+    Returns:
+        The method.
+
+    Example:
+        >>> config = RunConfig(method={"kind": "unet", "network": {"pretrained": False}})
+        >>> build_method(config, None).heads
+        ('student',)
+    """
+    side = config.training.input_size_px
+    build: Any = METHODS[config.method_name]
+    method: Method = build(config.method, words, Size(side, side))
+    return method
+
+
+def load_predictor(run: str | Path, *, device: str = "auto", flips: bool | None = None) -> Predictor:
+    """Load the predictor of a finished run.
+
+    Args:
+        run: The run's folder.
+        device: Where to compute.
+        flips: Average over mirror images; None takes the run's setting.
+
+    Returns:
+        The predictor; it needs the image alone.
+
+    Raises:
+        DataError: The folder holds no finished run, or its files are damaged.
+
+    Example:
+        >>> load_predictor("nowhere")
+        Traceback (most recent call last):
+        ...
+        gaze_insight.errors.DataError: nowhere: expected the folder of a run, found no config.yaml there
+          -> train first: gaze-insight train COHORT
+    """
+    folder = RunFolder(Path(run))
+    config = folder.config()
+    words = folder.plan()["words"]
+    method = build_method(config, None if words is None else WordSpace(**words))
+    load_weights(method, folder.weights)
+    side = config.training.input_size_px
+    chosen = config.prediction.flips if flips is None else flips
+    return Predictor(method, Size(side, side), device=device, flips=chosen)
