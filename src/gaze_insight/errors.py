@@ -7,9 +7,9 @@ from pathlib import Path
 __all__ = [
     "DataError",
     "GazeInsightError",
-    "StoppedError",
     "MissingExtraError",
     "SettingsError",
+    "StoppedError",
 ]
 
 

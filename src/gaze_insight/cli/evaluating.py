@@ -56,9 +56,8 @@ def tell_scores(summary: dict[str, Any], where: Path) -> None:
         summary: What evaluation returned.
         where: The file with the details.
     """
-    say(
-        f"{summary['method']} on {summary['cohort']}, {summary['split']['test']} test cases; {summary['protocol']}"
-    )
+    count = summary["split"]["test"]
+    say(f"{summary['method']} on {summary['cohort']}, {count} test cases; {summary['protocol']}")
     say(f"{'':<12}{'Dice [95 % interval]':<24}{'IoU':<8}{'HD95 px':<10}{'ASD px':<8}")
     for head, metrics in summary["test"].items():
         dice = metrics["dice"]

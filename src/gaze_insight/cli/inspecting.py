@@ -46,9 +46,8 @@ def _tell(found: dict[str, Any], page: Path) -> None:
         quantiles, spent = gaze["duration_ms"], found["annotation_time_h"]
         spread = f"{gaze['per_image_min']} to {gaze['per_image_max']}"
         say(f"  {gaze['fixations']} fixations, {gaze['per_image_mean']:.1f} an image ({spread})")
-        say(
-            f"  duration median {quantiles[0.5]:.0f} ms ({quantiles[0.05]:.0f} to {quantiles[0.95]:.0f} for 90 %)"
-        )
+        most = f"{quantiles[0.05]:.0f} to {quantiles[0.95]:.0f}"
+        say(f"  duration median {quantiles[0.5]:.0f} ms ({most} for 90 %)")
         say(f"  off the image {100 * (found['off_image_share'] or 0):.1f} %")
         say(f"  annotation time {spent['gaze']:.2f} h ({spent['source']})")
     for finding in found["findings"]:

@@ -34,8 +34,7 @@ def label(
         done = make(Cohort.open(cohort), settings, workers=workers, on_bad=on_bad, progress=progress)
     say(f"{done.made} made, {done.cached} found in the cache, in {done.seconds:.1f} s")
     if done.without_gaze:
-        say(
-            f"{len(done.without_gaze)} cases have no gaze and no pseudo-mask: {', '.join(done.without_gaze[:3])} ..."
-        )
+        first = ", ".join(done.without_gaze[:3])
+        say(f"{len(done.without_gaze)} cases have no gaze, and so no pseudo-mask; the first: {first}")
     for id, message in done.failed.items():
         say(f"skipped {id}: {message}")
