@@ -6,7 +6,6 @@ from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.gaze.annotation_time import annotation_time
 from gaze_insight.gaze.quality import summarise
 from gaze_insight.gaze.readers.fixation_table import FixationColumns, read_fixation_table
-from gaze_insight.gaze.readers.registry import FIXATION_READERS
 from gaze_insight.types import Size
 
 HEADER = ["IMAGE", "CURRENT_FIX_X", "CURRENT_FIX_Y", "CURRENT_FIX_DURATION", "CURRENT_FIX_START"]
@@ -180,10 +179,6 @@ def test_a_header_alone_gives_no_reading(table):
 def test_a_negative_minimum_is_refused(table):
     with pytest.raises(SettingsError, match="min_duration_ms"):
         read_fixation_table(table(GOOD), min_duration_ms=-1)
-
-
-def test_the_reader_is_registered():
-    assert FIXATION_READERS["table"] is read_fixation_table
 
 
 @pytest.mark.realdata

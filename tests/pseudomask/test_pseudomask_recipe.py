@@ -13,7 +13,7 @@ from gaze_insight.gaze.fixations import Fixations
 from gaze_insight.gaze.heatmap import HeatMapSettings, render_heatmap
 from gaze_insight.pseudomask.dense_crf import DenseCrfSettings, dense_crf
 from gaze_insight.pseudomask.levels import LevelSettings
-from gaze_insight.pseudomask.recipe import PSEUDOMASK_RECIPES, PseudoMaskSettings, make_pseudo_mask
+from gaze_insight.pseudomask.recipe import PseudoMaskSettings, make_pseudo_mask
 from gaze_insight.types import BACKGROUND, FOREGROUND, IGNORE, Size
 
 
@@ -120,19 +120,6 @@ def test_the_same_input_gives_the_same_bits():
     image, _, gaze = lesion_case()
     first, second = make_pseudo_mask(image, gaze), make_pseudo_mask(image.copy(), gaze)
     assert first.soft.tobytes() == second.soft.tobytes()
-
-
-def test_named_recipes_and_settings():
-    assert PSEUDOMASK_RECIPES["gazemedseg"] is make_pseudo_mask
-    kvasir, prostate = PseudoMaskSettings.gazemedseg_kvasir(), PseudoMaskSettings.gazemedseg_prostate()
-    assert kvasir.heatmap.sigma_frac == pytest.approx(70 / 768)
-    assert prostate.heatmap.sigma_frac == pytest.approx(50 / 768)
-    assert prostate.levels == LevelSettings(sparse_foreground=0.4, comprehensive=0.2)
-    for settings in (kvasir, prostate):
-        assert settings.crf is not None
-        assert settings.crf.bilateral_sxy_px == 80
-        image, _, gaze = lesion_case()
-        assert make_pseudo_mask(image, gaze, settings).soft.shape == (192, 256)
 
 
 def test_settings_survive_json():

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError
 
 from gaze_insight import __version__
@@ -19,15 +23,17 @@ app = App(
     help="Train medical-image models from recordings of where a clinician looked.\n\n"
     "The way of the data: import -> inspect -> label -> describe -> train -> evaluate -> report. "
     "`run` does the last five in one go; `demo` shows it all on images made by the package itself.",
+    default_parameter=Parameter(negative=()),
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 
-_IMPORTS = App(name="import", help="Make a cohort from images, masks and gaze recordings.")
-_CONFIG = App(name="config", help="Show, check and explain configurations.")
+_IMPORTS = App(name="import", help="Make a cohort from images, masks and gaze recordings.", sort_key=0)
+_CONFIG = App(name="config", help="Show and check settings; list presets and methods.", sort_key=90)
 app.command(_IMPORTS)
 app.command(_CONFIG)
 
 _COMMANDS = {
-    "demo": ("demo:demo", "The whole way on images drawn by the package: cohort, training, scores, report."),
     "inspect": ("inspecting:inspect", "What of a cohort will be used, and what is wrong with it."),
     "label": ("labelling:label", "Gaze to pseudo-masks."),
     "describe": ("describing:describe", "Words for each case."),
@@ -36,25 +42,27 @@ _COMMANDS = {
     "report": ("reporting:report", "One HTML page about a run."),
     "run": ("running:run", "Label, describe, train, evaluate and report in one go."),
     "predict": ("predicting:predict", "Mask, probability and overlay for images."),
+    "demo": ("demo:demo", "The whole way on images drawn by the package: cohort, training, scores, report."),
     "doctor": ("doctor:doctor", "Versions, devices and what is missing."),
 }
 _IMPORTERS = {
+    "folder": "Your own images, masks and fixation table.",
     "kvasir": "Kvasir-SEG with the fixations of GazeMedSeg.",
     "ph2": "PH2 dermoscopy, with simulated gaze where asked for.",
-    "folder": "Your own images, masks and fixation table.",
     "synthetic": "Drawn images with known masks and simulated gaze.",
+    "custom": "A data set that your own module registers.",
 }
 _SETTINGS = {
     "show": "Check settings and show the complete configuration they make.",
     "presets": "List the presets.",
     "methods": "List the methods.",
 }
-for _name, _help in _IMPORTERS.items():
-    _IMPORTS.command(f"gaze_insight.cli.importing:import_{_name}", name=_name, help=_help)
+for _place, (_name, _help) in enumerate(_IMPORTERS.items()):
+    _IMPORTS.command(f"gaze_insight.cli.importing:import_{_name}", name=_name, help=_help, sort_key=_place)
 for _name, _help in _SETTINGS.items():
     _CONFIG.command(f"gaze_insight.cli.configuration:{_name}", name=_name, help=_help)
-for _name, (_path, _help) in _COMMANDS.items():
-    app.command(f"gaze_insight.cli.{_path}", name=_name, help=_help)
+for _place, (_name, (_path, _help)) in enumerate(_COMMANDS.items(), start=1):
+    app.command(f"gaze_insight.cli.{_path}", name=_name, help=_help, sort_key=_place)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 failed, 2 usage or settings, 3 data, 4 missing extra, 130 interrupted.
     """
     try:
-        app(arguments, exit_on_error=False, print_error=True)
+        with _stopped_by_sigterm():
+            app(arguments, exit_on_error=False, print_error=True)
     except CycloptsError:
         return 2
     except GazeInsightError as error:
@@ -79,9 +88,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except OSError as error:
-        sys.stderr.write(f"error: {error.filename or 'the file system'}: {error.strerror or error}\n")
+        sys.stderr.write(f"error: {error.filename or 'a file'}: {error.strerror or error}\n")
         return 3
     return 0
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, with its message and what it had to clean up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -20,12 +21,17 @@ _LINE_SECONDS = 15.0
 
 
 def say(text: str = "") -> None:
-    """Write a line of result to standard output.
+    """Write a line of result to standard output; of several processes, the first alone speaks.
 
     Args:
         text: The line.
     """
-    sys.stdout.write(text + "\n")
+    if _speaks():
+        sys.stdout.write(text + "\n")
+
+
+def _speaks() -> bool:
+    return os.environ.get("RANK", "0") == "0"
 
 
 def print_json(content: Mapping[str, Any]) -> None:
@@ -47,7 +53,7 @@ def show_progress(*, quiet: bool = False) -> Iterator[Progress]:
     Yields:
         What receives progress.
     """
-    if quiet:
+    if quiet or not _speaks():
         yield lambda what, done, total: None
     elif sys.stderr.isatty():
         with _moving_bar() as progress:

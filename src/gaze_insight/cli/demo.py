@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from gaze_insight.cli.console import say, show_progress
 from gaze_insight.cli.evaluating import tell_scores
-from gaze_insight.cli.options import Quiet
+from gaze_insight.cli.options import Quiet, Seed
 from gaze_insight.errors import SettingsError
 
 __all__ = ["demo"]
@@ -18,15 +19,15 @@ __all__ = ["demo"]
 def demo(
     *,
     out: Annotated[Path, Parameter(name=("--out", "-o"))] = Path("demo"),
-    cases: int = 120,
-    seed: int = 0,
+    cases: Annotated[int, Parameter(validator=Number(gte=20))] = 120,
+    seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
     """Run the whole way on drawn images with simulated gaze: cohort, inspection, training, scores, report.
 
     Args:
         out: Folder for everything; a demo that lies there already is refused.
-        cases: Number of images to draw.
+        cases: Number of images to draw, 20 or more.
         seed: Seed of images, gaze and training.
     """
     from gaze_insight.cohort.datasets.synthetic import import_synthetic

@@ -17,6 +17,7 @@ def doctor(*, json: Json = False) -> None:
     from gaze_insight.workflow.environment import describe_environment
 
     found = describe_environment(choose_device("auto"))
+    del found["command"]
     found["pretrained encoder"] = _pretrained()
     found["current folder"] = _writable(Path.cwd())
     if json:

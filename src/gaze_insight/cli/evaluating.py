@@ -15,6 +15,7 @@ __all__ = ["evaluate", "tell_scores"]
 
 def evaluate(
     run: Path,
+    /,
     *,
     cohort: Annotated[
         Path | None, Parameter(help="Another cohort with masks; by default the run's own.")
@@ -32,21 +33,20 @@ def evaluate(
         split: Which cases; by default the test split, and all cases of another cohort.
     """
     from gaze_insight.cohort.cohort import Cohort
+    from gaze_insight.config.run_folder import RunFolder
     from gaze_insight.workflow.evaluating import evaluate as score
 
     load_plugins(plugins)
     chosen = split or ("test" if cohort is None else "all")
     other = None if cohort is None else Cohort.open(cohort)
+    chosen_split = None if chosen == "all" else chosen
     with show_progress(quiet=quiet) as progress:
-        summary = score(
-            run, other, split=None if chosen == "all" else chosen, device=device, progress=progress
-        )
+        summary = score(run, other, split=chosen_split, device=device, progress=progress)
     if json:
         print_json(summary)
     else:
-        tell_scores(
-            summary, run / "cases.csv" if other is None else run / "evaluations" / other.name / "cases.csv"
-        )
+        place = RunFolder(run).evaluation(None if other is None else other.name, chosen_split)
+        tell_scores(summary, place / "cases.csv")
 
 
 def tell_scores(summary: dict[str, Any], where: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gaze_insight.cli.console import print_json, say
-from gaze_insight.cli.options import Json
+from gaze_insight.cli.options import Count, Json, Seed
 
 __all__ = ["inspect"]
 
@@ -14,7 +14,7 @@ _MARK = {"error": "ERROR  ", "warning": "warning", "ok": "ok     "}
 
 
 def inspect(
-    cohort: Path, *, page: Path | None = None, pictures: int = 6, seed: int = 0, json: Json = False
+    cohort: Path, /, *, page: Path | None = None, pictures: Count = 6, seed: Seed = 0, json: Json = False
 ) -> None:
     """Say what of a cohort will be used and what is wrong with it, before any training.
 
@@ -22,7 +22,7 @@ def inspect(
         cohort: The cohort's folder.
         page: The HTML page to write; by default inspect.html in the cohort's folder.
         pictures: How many cases the page shows.
-        seed: Which cases are shown.
+        seed: Seed of the draw of those cases.
     """
     from gaze_insight.cohort.cohort import Cohort
     from gaze_insight.workflow.inspecting import inspect_cohort

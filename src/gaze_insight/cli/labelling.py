@@ -5,18 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 from gaze_insight.cli.console import say, show_progress
-from gaze_insight.cli.options import ConfigFiles, OnBad, Overrides, Presets, Quiet, compose_config
+from gaze_insight.cli.options import (
+    ConfigFiles,
+    Count,
+    OnBad,
+    Overrides,
+    Plugins,
+    Presets,
+    Quiet,
+    compose_config,
+)
 
 __all__ = ["label"]
 
 
 def label(
     cohort: Path,
+    /,
     *,
     presets: Presets = (),
     config: ConfigFiles = (),
     overrides: Overrides = (),
-    workers: int | None = None,
+    plugins: Plugins = (),
+    workers: Count | None = None,
     on_bad: OnBad = "raise",
     quiet: Quiet = False,
 ) -> None:
@@ -29,12 +40,12 @@ def label(
     from gaze_insight.cohort.cohort import Cohort
     from gaze_insight.workflow.labelling import label as make
 
-    settings = compose_config(presets, config, overrides).labels
+    settings = compose_config(presets, config, overrides, plugins).labels
     with show_progress(quiet=quiet) as progress:
         done = make(Cohort.open(cohort), settings, workers=workers, on_bad=on_bad, progress=progress)
     say(f"{done.made} made, {done.cached} found in the cache, in {done.seconds:.1f} s")
     if done.without_gaze:
         first = ", ".join(done.without_gaze[:3])
-        say(f"{len(done.without_gaze)} cases have no gaze, and so no pseudo-mask; the first: {first}")
+        say(f"without gaze, and so without pseudo-mask: {len(done.without_gaze)}; the first: {first}")
     for id, message in done.failed.items():
         say(f"skipped {id}: {message}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from gaze_insight.cli.console import load_plugins
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigFiles",
+    "Count",
     "Device",
     "Json",
     "OnBad",
@@ -21,6 +23,7 @@ __all__ = [
     "Plugins",
     "Presets",
     "Quiet",
+    "Seed",
     "compose_config",
 ]
 
@@ -28,35 +31,45 @@ Presets = Annotated[
     tuple[str, ...],
     Parameter(
         name="--preset",
-        negative="",
-        help="A preset by name; may be given several times. See `config presets`.",
+        show_default=False,
+        help="A preset by name; may be given several times. `config presets` lists them.",
     ),
 ]
 ConfigFiles = Annotated[
     tuple[Path, ...],
-    Parameter(name="--config", negative="", help="A YAML file of settings; may be given several times."),
+    Parameter(
+        name="--config", show_default=False, help="A YAML file of settings; may be given several times."
+    ),
 ]
 Overrides = Annotated[
     tuple[str, ...],
     Parameter(
         name="--set",
-        negative="",
-        help="One setting, such as method.afc_weight=0; may be given several times.",
+        show_default=False,
+        help="One setting, such as method.afc_weight=0; may be given several times. It wins over --config, "
+        "which wins over --preset.",
     ),
 ]
 Plugins = Annotated[
     tuple[str, ...],
-    Parameter(name="--plugin", negative="", help="Your own module that registers methods or data sets."),
+    Parameter(
+        name="--plugin",
+        show_default=False,
+        help="Your own Python module, which registers methods, describers or data sets; imported first.",
+    ),
 ]
 OnBad = Annotated[
     Literal["raise", "skip"],
     Parameter(
-        name="--on-bad", help="What a file or row that cannot be used does: stop, or be skipped and listed."
+        name="--on-bad",
+        help="At a file or row that cannot be used: stop (raise), or go on without it and list it (skip).",
     ),
 ]
 Device = Annotated[str, Parameter(name="--device", help="auto, cpu, cuda, cuda:1 or mps.")]
-Json = Annotated[bool, Parameter(name="--json", negative="", help="Write the result as JSON.")]
-Quiet = Annotated[bool, Parameter(name="--quiet", negative="", help="Show no progress.")]
+Json = Annotated[bool, Parameter(name="--json", show_default=False, help="Write the result as JSON.")]
+Quiet = Annotated[bool, Parameter(name="--quiet", show_default=False, help="Show no progress.")]
+Count = Annotated[int, Parameter(validator=Number(gte=1))]
+Seed = Annotated[int, Parameter(validator=Number(gte=0))]
 
 
 def compose_config(

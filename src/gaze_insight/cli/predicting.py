@@ -15,6 +15,7 @@ __all__ = ["predict"]
 
 def predict(
     run: Path,
+    /,
     *images: Path,
     out: Annotated[Path, Parameter(name=("--out", "-o"))] = Path("predictions"),
     plugins: Plugins = (),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from gaze_insight.cli.console import load_plugins, say
-from gaze_insight.cli.options import Device, Plugins
+from gaze_insight.cli.options import Count, Device, Plugins
 
 __all__ = ["report"]
 
 
 def report(
-    run: Path, *, out: Path | None = None, each: int = 2, plugins: Plugins = (), device: Device = "auto"
+    run: Path, /, *, out: Path | None = None, each: Count = 2, plugins: Plugins = (), device: Device = "auto"
 ) -> None:
     """Write the HTML report of an evaluated run.
 
@@ -23,4 +23,4 @@ def report(
     from gaze_insight.workflow.reporting import report as write
 
     load_plugins(plugins)
-    say(str(write(run, out, each=each, device=device)))
+    say(f"report: {write(run, out, each=each, device=device)}")

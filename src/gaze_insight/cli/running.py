@@ -14,6 +14,7 @@ __all__ = ["run"]
 
 def run(
     cohort: Path | None = None,
+    /,
     *,
     name: Path | None = None,
     resume: Path | None = None,
@@ -29,7 +30,8 @@ def run(
 
     Args:
         cohort: The cohort's folder; not needed with --resume.
-        name: The run's folder; a bare name lies in runs/. By default the cohort's and the method's names.
+        name: The run's folder; a bare name lies in runs/. By default made of the names of cohort and method,
+            and the seed.
         resume: Folder of an interrupted run to go on with.
     """
     from gaze_insight.workflow.running import run as go

@@ -26,6 +26,7 @@ __all__ = ["resolve_run", "train"]
 
 def train(
     cohort: Path | None = None,
+    /,
     *,
     name: Path | None = None,
     resume: Path | None = None,
@@ -40,7 +41,8 @@ def train(
 
     Args:
         cohort: The cohort's folder; not needed with --resume.
-        name: The run's folder; a bare name lies in runs/. By default the cohort's and the method's names.
+        name: The run's folder; a bare name lies in runs/. By default made of the names of cohort and method,
+            and the seed.
         resume: Folder of an interrupted run to go on with.
     """
     from gaze_insight.workflow.training import train as run_training
@@ -89,6 +91,11 @@ def resolve_run(
             raise SettingsError("--resume goes on with the run's own settings, found others beside it")
         run = RunFolder(resume)
         settings = run.config()
+        if cohort is None and not run.plan_json.exists():
+            raise SettingsError(
+                f"{resume} was stopped before its training began; there is nothing to go on with",
+                remedy=f"begin again: gaze-insight train COHORT --name {resume}",
+            )
         place = Path(run.plan()["cohort_folder"]) if cohort is None else cohort
         return Opened.open(place), settings, resume
     if cohort is None:

@@ -13,9 +13,17 @@ from pydantic import BaseModel, ValidationError
 
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.errors import SettingsError
+from gaze_insight.language.registry import DESCRIBERS
 from gaze_insight.methods.registry import METHODS
+from gaze_insight.registry import Registry
 
 __all__ = ["compose", "list_presets", "load_config", "merge", "to_yaml"]
+
+
+_REGISTERED: dict[tuple[str, ...], tuple[Registry[Any], str]] = {
+    ("method",): (METHODS, "fgi"),
+    ("language", "describer"): (DESCRIBERS, "measured"),
+}
 
 
 def list_presets() -> dict[str, str]:
@@ -138,7 +146,7 @@ def _read_preset(name: str) -> dict[str, Any]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except FileNotFoundError as error:
         raise SettingsError("expected a YAML file, found none", path=path) from error
     except (OSError, UnicodeDecodeError) as error:
@@ -178,16 +186,34 @@ def _validate(values: dict[str, Any], origins: list[str]) -> RunConfig:
 
 def _explain(error: ValidationError, values: dict[str, Any], origins: list[str]) -> SettingsError:
     first, location = _innermost(error)
-    models = _models_at(location[:-1], values)
     remedy = None
     if first["type"] == "extra_forbidden":
+        above, models = _walk(location[:-1], values)
         known = sorted({name for model in models for name in model.model_fields})
-        near = get_close_matches(location[-1], known, n=1)
-        remedy = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        message = f"unknown key {'.'.join(location)!r}"
+        message, remedy = f"unknown key {'.'.join([*above, location[-1]])!r}", _nearest(location[-1], known)
+    elif first["type"] == "union_tag_invalid":
+        found, tags = first["ctx"]["tag"], first["ctx"]["expected_tags"]
+        known = [name.strip("'") for name in tags.split(", ")]
+        place = ".".join([*_walk(location, values)[0], "kind"])
+        message, remedy = f"{place}: expected {' or '.join(known)}, found {found!r}", _nearest(found, known)
     else:
-        message = f"{'.'.join(location)}: {first['msg']}, found {first.get('input')!r}"
+        message = f"{'.'.join(_walk(location, values)[0])}: {_problem(first)}"
     return SettingsError(f"{message} (from {', '.join(origins) or 'defaults'})", remedy=remedy)
+
+
+def _problem(first: Any) -> str:
+    kind, text = first["type"], first["msg"]
+    if kind == "missing":
+        return "expected a value, found none"
+    if kind == "value_error":
+        return str(text.removeprefix("Value error, "))
+    what = "a mapping of settings" if kind.startswith("model") else text.removeprefix("Input should be ")
+    return f"expected {what}, found {first['input']!r}"
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
 def _innermost(error: ValidationError) -> tuple[Any, tuple[str, ...]]:
@@ -200,20 +226,54 @@ def _innermost(error: ValidationError) -> tuple[Any, tuple[str, ...]]:
     return first, location
 
 
-def _models_at(location: tuple[str, ...], values: dict[str, Any]) -> list[type[BaseModel]]:
+def _walk(location: Sequence[str], values: dict[str, Any]) -> tuple[list[str], list[type[BaseModel]]]:
+    """Follow an error's place through the models, leaving out the kinds that pydantic puts between.
+
+    Returns the keys as a user writes them, and the models that could stand at the end.
+    """
     models: list[type[BaseModel]] = [RunConfig]
+    keys: list[str] = []
     for part in location:
-        fields = [model.model_fields[part] for model in models if part in model.model_fields]
-        if part == "method" and models == [RunConfig]:
-            models = [METHODS[values.get("method", {}).get("kind", "fgi")].settings_type]
-        elif fields:
-            models = [model for field in fields for model in _models_in(field.annotation)]
+        of_kind = [model for model in models if _kind(model) == part]
+        if of_kind:
+            models = of_kind
+            continue
+        keys.append(part)
+        registered = _REGISTERED.get(tuple(keys))
+        if registered is not None:
+            registry, default = registered
+            models = [registry[_kind_given(keys, values) or default].settings_type]
         else:
-            models = [model for model in models if model.model_fields["kind"].default == part]
-    return models
+            fields = [model.model_fields[part] for model in models if part in model.model_fields]
+            models = [model for field in fields for model in _models_in(field.annotation)]
+    return keys, models
+
+
+def _kind_given(keys: Sequence[str], values: Any) -> str | None:
+    for key in keys:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values.get("kind") if isinstance(values, dict) else None
+
+
+def _kind(model: type[BaseModel]) -> Any:
+    return model.model_fields["kind"].default if "kind" in model.model_fields else None
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in get_args(annotation) for model in _models_in(argument)]
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key given twice is an error and not a silent choice of the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)

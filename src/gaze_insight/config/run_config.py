@@ -9,30 +9,55 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 from gaze_insight.errors import SettingsError
 from gaze_insight.evaluation.overlap import EmptyPolicy
 from gaze_insight.language.encoders.settings import AttributeEncoderSettings, EncoderSettings
-from gaze_insight.language.from_file import FileSettings
-from gaze_insight.language.measured import MeasuredSettings
+from gaze_insight.language.registry import DESCRIBERS
 from gaze_insight.methods.registry import METHODS
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings
+from gaze_insight.registry import Registry
 from gaze_insight.training.settings import TrainingSettings
 from gaze_insight.types import Settings
 
 __all__ = ["EvaluationSettings", "LanguageSettings", "PredictionSettings", "RunConfig"]
 
 
-def _method_settings(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    kind = value.get("kind", "fgi")
-    return METHODS[kind].settings_type.model_validate(value)
+def _registered(key: str, registry: Registry[Any], default: str) -> BeforeValidator:
+    """Validate a mapping by the settings of what its ``kind`` names in a registry, plug-ins included."""
+
+    def validate(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        kind = value.get("kind", default)
+        if not isinstance(kind, str):
+            raise SettingsError(f"{key}.kind: expected the name of a {registry.kind}, found {kind!r}")
+        return registry[kind].settings_type.model_validate(value)
+
+    return BeforeValidator(validate)
+
+
+def _kind_of(settings: Settings) -> str:
+    kind = getattr(settings, "kind", None)
+    if not isinstance(kind, str):
+        raise SettingsError(f"{type(settings).__name__} must have a field 'kind', found none")
+    return kind
 
 
 class LanguageSettings(Settings):
     """Where the words come from and how they become vectors."""
 
     describer: Annotated[
-        MeasuredSettings | FileSettings, Field(discriminator="kind", description="who describes the cases")
-    ] = MeasuredSettings()
+        SerializeAsAny[Settings], _registered("language.describer", DESCRIBERS, "measured")
+    ] = Field(
+        default_factory=lambda: DESCRIBERS["measured"].settings_type(), description="who describes the cases"
+    )
     encoder: EncoderSettings = Field(AttributeEncoderSettings(), description="how words become vectors")
+
+    @property
+    def describer_name(self) -> str:
+        """The registered name of the describer.
+
+        Raises:
+            SettingsError: A plug-in's settings have no ``kind``.
+        """
+        return _kind_of(self.describer)
 
 
 class PredictionSettings(Settings):
@@ -62,7 +87,7 @@ class RunConfig(Settings):
     seed: int = Field(0, ge=0)
     labels: PseudoMaskSettings = PseudoMaskSettings()
     language: LanguageSettings = LanguageSettings()
-    method: Annotated[SerializeAsAny[Settings], BeforeValidator(_method_settings)] = Field(
+    method: Annotated[SerializeAsAny[Settings], _registered("method", METHODS, "fgi")] = Field(
         default_factory=lambda: METHODS["fgi"].settings_type()
     )
     training: TrainingSettings = TrainingSettings()
@@ -76,7 +101,4 @@ class RunConfig(Settings):
         Raises:
             SettingsError: A plug-in's settings have no ``kind``.
         """
-        kind = getattr(self.method, "kind", None)
-        if not isinstance(kind, str):
-            raise SettingsError(f"{type(self.method).__name__} must have a field 'kind', found none")
-        return kind
+        return _kind_of(self.method)

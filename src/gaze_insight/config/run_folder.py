@@ -79,10 +79,33 @@ class RunFolder:
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise DataError("expected a file of a finished run, found none", path=path) from error
+            verb = "evaluate" if path == self.summary_json else "train --resume"
+            raise DataError(
+                "expected a file that this run should have by now, found none",
+                path=path,
+                remedy=f"make it with: gaze-insight {verb} {self.path}",
+            ) from error
         except (OSError, ValueError) as error:
             raise DataError(f"the file cannot be read ({error})", path=path) from error
         return content
+
+    def evaluation(self, cohort: str | None = None, split: str | None = "test") -> Path:
+        """Say where the scores of a split lie; the run's own test set lies in the run's folder itself.
+
+        Args:
+            cohort: Name of another cohort; None for the run's own.
+            split: The split; None for all cases.
+
+        Returns:
+            The folder.
+
+        Example:
+            >>> RunFolder(Path("a")).evaluation("elsewhere", None).as_posix()
+            'a/evaluations/elsewhere-all'
+        """
+        if cohort is None and split == "test":
+            return self.path
+        return self.path / "evaluations" / f"{cohort or 'own'}-{split or 'all'}"
 
     def write_json(self, path: Path, content: dict[str, Any]) -> None:
         """Save one of the run's JSON files.

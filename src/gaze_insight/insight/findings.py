@@ -69,7 +69,7 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
             "warning",
             report.images_without_gaze,
             "image(s) without gaze",
-            "Nobody's looking at them was recorded: they cannot teach, but they can be tested on.",
+            "Nobody's gaze on them was recorded: they cannot teach, but they can be tested on.",
             "Every image has gaze",
         ),
         (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from gaze_insight.language.schema import Description
-from gaze_insight.types import ByteArray, FloatArray
+from gaze_insight.types import ByteArray, FloatArray, Settings
 
 if TYPE_CHECKING:
     from gaze_insight.gaze.fixations import Fixations
@@ -22,6 +22,11 @@ class Describer(Protocol):
         >>> from gaze_insight.language.registry import DESCRIBERS
         >>> describer: Describer = DESCRIBERS["measured"]()
     """
+
+    settings_type: ClassVar[type[Settings]]
+    """Its settings; their ``kind`` is the describer's registered name."""
+    from_gaze: ClassVar[bool]
+    """Whether its words follow from image and gaze alone: then it needs gaze, and its words are cached."""
 
     def __init__(self, settings: Any = ...) -> None: ...
 

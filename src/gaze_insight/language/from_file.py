@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -45,6 +45,9 @@ class FileDescriber:
         gaze_insight.errors.DataError: absent.csv: the descriptions cannot be read: No such file or directory
           -> check the path and its permissions
     """
+
+    settings_type: ClassVar[type[Settings]] = FileSettings
+    from_gaze: ClassVar[bool] = False
 
     def __init__(self, settings: FileSettings) -> None:
         self.descriptions = read_descriptions(settings.path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -143,6 +143,9 @@ class MeasuredDescriber:
         >>> MeasuredDescriber().describe("a", image, soft, None).confidence
         'low'
     """
+
+    settings_type: ClassVar[type[Settings]] = MeasuredSettings
+    from_gaze: ClassVar[bool] = True
 
     def __init__(self, settings: MeasuredSettings | None = None) -> None:
         self.settings = settings or MeasuredSettings()

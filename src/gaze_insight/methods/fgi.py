@@ -41,6 +41,12 @@ class FgiSettings(Settings):
     darm: DarmSettings | None = Field(
         DarmSettings(), description="disagreement-aware random masking; null: off"
     )
+    darm_probability: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="chance of an image to be masked; at 1 the student never sees clean images",
+    )
     ramp_frac: float = Field(
         4 / 15, gt=0, le=1, description="share of the student stage over which CWC and DARM are warmed up"
     )
@@ -96,7 +102,7 @@ class Fgi(Method):
         )
         if words is not None:
             self.teacher["words"] = WordReader(words)
-        self.student = build_student(settings.network, settings.fusion.stages)
+        self.student = build_student(settings.network, settings.fusion.stages if settings.afc_weight else 0)
 
     def trained_in(self, stage: str) -> nn.Module:
         """Train the teacher with its word embeddings, then the student."""
@@ -154,5 +160,6 @@ class Fgi(Method):
         with torch.no_grad():
             student_prob = self.student.predict(batch.image).sigmoid()
             hidden = disagreement_mask(student_prob, teacher_logits.sigmoid(), batch.noise, darm)
+            hidden &= batch.noise[:, :, :1, :1] < self.settings.darm_probability
         image, labels = apply_masking(batch.image, labels, hidden, fill=self.student.encoder.mean)
         return image, labels, hidden

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TypeVar
 
 import cv2
@@ -15,15 +14,11 @@ from gaze_insight.gaze.fixations import Fixations
 from gaze_insight.gaze.heatmap import HeatMapSettings, grid_size, render_heatmap
 from gaze_insight.pseudomask.dense_crf import DenseCrfSettings, dense_crf
 from gaze_insight.pseudomask.levels import LevelSettings, PseudoMask, make_levels
-from gaze_insight.registry import Registry
 from gaze_insight.types import ByteArray, Settings, Size
 
-__all__ = ["PSEUDOMASK_RECIPES", "PseudoMaskSettings", "make_pseudo_mask"]
+__all__ = ["PseudoMaskSettings", "make_pseudo_mask"]
 
 _Pixel = TypeVar("_Pixel", np.uint8, np.float32)
-
-PSEUDOMASK_RECIPES: Registry[Callable[..., PseudoMask]] = Registry("pseudo-mask recipe")
-"""Functions (image, fixations, settings or None) -> PseudoMask."""
 
 
 class PseudoMaskSettings(Settings):
@@ -67,7 +62,6 @@ class PseudoMaskSettings(Settings):
         return cls(heatmap=HeatMapSettings.gazemedseg_prostate(), crf=crf, levels=levels)
 
 
-@PSEUDOMASK_RECIPES.register("gazemedseg")
 def make_pseudo_mask(
     image: ByteArray, fixations: Fixations, settings: PseudoMaskSettings | None = None
 ) -> PseudoMask:

@@ -7,6 +7,7 @@ import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from safetensors import SafetensorError
@@ -33,6 +34,7 @@ class TrainingState:
         average: The averaged weights (EMA); empty where off.
         best: The best weights on validation so far in the stage; empty where the last are taken.
         best_score: Their validation Dice; None before the first.
+        sums: Each loss so far in the epoch under way, divided by the epoch's number of steps.
     """
 
     fingerprint: str
@@ -44,6 +46,7 @@ class TrainingState:
     average: dict[str, Tensor] = field(default_factory=dict)
     best: dict[str, Tensor] = field(default_factory=dict)
     best_score: float | None = None
+    sums: dict[str, float] = field(default_factory=dict)
 
 
 def save_state(state: TrainingState, path: Path) -> None:
@@ -77,8 +80,12 @@ def load_state(path: Path, fingerprint: str) -> TrainingState | None:
     if not path.exists():
         return None
     try:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise BadZipFile(f"{damaged} is damaged")
         state = TrainingState(**torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, TypeError, BadZipFile, pickle.UnpicklingError) as error:
         raise DataError(
             f"the saved training state cannot be read ({error})",
             path=path,

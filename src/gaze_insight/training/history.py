@@ -15,9 +15,10 @@ def append_history(path: Path, row: dict[str, Any]) -> None:
     """Add a row.
 
     Args:
-        path: The file; made where missing.
+        path: The file; it and its folder are made where missing.
         row: What to log; numbers, strings and None.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
 

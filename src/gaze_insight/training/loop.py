@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,11 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from gaze_insight.errors import GazeInsightError, StoppedError
 from gaze_insight.methods.protocol import Method, Stage
+from gaze_insight.training.averaging import average_weights
 from gaze_insight.training.batches import BatchSource, TrainingSet
 from gaze_insight.training.checkpoints import TrainingState, load_state, save_state, save_weights
 from gaze_insight.training.history import append_history, trim_history
@@ -103,6 +103,8 @@ class Trainer:
         """
         if resume:
             self._restore()
+        if self.accelerator.is_main_process:
+            trim_history(self.folder / "history.jsonl", self.state.stage, self.state.step)
         with StopRequest() as stop:
             while self.state.stage < len(self.method.stages):
                 self._run_stage(self.method.stages[self.state.stage], stop)
@@ -125,26 +127,26 @@ class Trainer:
             return
         self.state = saved
         self.method.load_state_dict(saved.method)
-        if self.accelerator.is_main_process:
-            trim_history(self.folder / "history.jsonl", saved.stage, saved.step)
         self._started_at = time.monotonic() - saved.seconds
 
     def _run_stage(self, stage: Stage, stop: StopRequest) -> None:
         tools = self._begin_stage(stage)
         steps, epoch_steps = self.steps_of(stage), self.source.steps_per_epoch
-        sums: dict[str, float] = defaultdict(float)
+        sums = self.state.sums
         while self.state.step < steps:
-            losses = self._step(stage, tools, steps)
+            own = self._step(stage, tools, steps)
             self.state.step += 1
-            for name, value in losses.items():
-                sums[name] += float(value) / epoch_steps
             self._tell(stage)
+            losses, stopping = self._agree(own, stop)
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value / epoch_steps
             if self.state.step % epoch_steps == 0:
-                self._end_epoch(stage, tools, dict(sums))
+                means = dict(sums)
                 sums.clear()
+                self._end_epoch(stage, tools, means)
             elif time.monotonic() - self._saved_at > 60 * self.settings.checkpoint_minutes:
                 self._save(tools)
-            if self._stop_agreed(stop) and self.state.step < steps:
+            if stopping and self.state.step < steps:
                 self._save(tools)
                 raise StoppedError(
                     f"stopped in stage {stage.name!r} after step {self.state.step} of {steps}; all is saved",
@@ -161,11 +163,7 @@ class Trainer:
             optimizer.load_state_dict(self.state.optimizer)
         average = None
         if settings.ema_decay is not None:
-            average = AveragedModel(
-                self.method.trained_in(stage.name),
-                multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay),  # type: ignore[no-untyped-call]
-            )
-            average.requires_grad_(False)
+            average = average_weights(self.method.trained_in(stage.name), settings.ema_decay)
             if self.state.average:
                 average.load_state_dict(self.state.average)
         wrapped, optimizer = self.accelerator.prepare(self.method, optimizer)
@@ -183,7 +181,7 @@ class Trainer:
             losses: dict[str, Tensor] = tools.wrapped(batch, stage.name)
         if not torch.isfinite(losses["loss"]):
             raise GazeInsightError(
-                f"the loss is {float(losses['loss'])} at step {step} of stage {stage.name!r}",
+                f"the loss is {losses['loss'].item()} at step {step} of stage {stage.name!r}",
                 remedy="lower training.optimizer.learning_rate",
             )
         tools.optimizer.zero_grad()
@@ -222,7 +220,8 @@ class Trainer:
         self.method.eval()
         with torch.no_grad():
             score = self.validate(self.method, stage.name)
-        if self.settings.selection == "validation" and score > (self.state.best_score or -1.0):
+        best = self.state.best_score
+        if self.settings.selection == "validation" and (best is None or score > best):
             self.state.best_score = score
             self.state.best = {name: value.clone() for name, value in trained.state_dict().items()}
         trained.load_state_dict(current)
@@ -250,11 +249,13 @@ class Trainer:
             save_state(state, self.folder / STATE_FILE)
         self._saved_at = time.monotonic()
 
-    def _stop_agreed(self, stop: StopRequest) -> bool:
-        if self.accelerator.num_processes == 1:
-            return stop.requested
-        asked = torch.tensor(int(stop.requested), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(asked, "sum") > 0)
+    def _agree(self, losses: dict[str, Tensor], stop: StopRequest) -> tuple[dict[str, float], bool]:
+        asked = torch.tensor(float(stop.requested), device=self.accelerator.device)
+        values = torch.stack([*(value.float() for value in losses.values()), asked])
+        if self.accelerator.num_processes > 1:
+            values = self.accelerator.reduce(values, "mean")
+        *means, wish = values.tolist()
+        return dict(zip(losses, means, strict=True)), wish > 0
 
     def _tell(self, stage: Stage) -> None:
         before = sum(self.steps_of(done) for done in self.method.stages[: self.state.stage])

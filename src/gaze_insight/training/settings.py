@@ -16,7 +16,7 @@ class AdamSettings(Settings):
     """Adam with decoupled weight decay."""
 
     kind: Literal["adam"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(4e-4, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
 
 
@@ -39,7 +39,10 @@ class TrainingSettings(Settings):
     final_rate_frac: float = Field(0.01, ge=0, le=1, description="where the cosine ends, of the peak rate")
     gradient_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema_decay: float | None = Field(
-        0.99, gt=0, lt=1, description="decay a step of the averaged weights that end a stage; null: off"
+        0.99,
+        gt=0,
+        lt=1,
+        description="decay a step of the averaged weights that end a stage, reached gradually; null: off",
     )
     selection: Literal["last", "validation"] = Field(
         "last", description="end a stage with its last weights, or with the best on the validation set"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.config.run_config import LanguageSettings
+from gaze_insight.language.describer import Describer
 from gaze_insight.language.encoders.attribute_tokens import encode_ids
 from gaze_insight.language.encoders.settings import (
     AttributeEncoderSettings,
@@ -56,17 +58,15 @@ def describe(
         DataError: An image or the file of descriptions cannot be read.
     """
     language, labels = language or LanguageSettings(), labels or PseudoMaskSettings()
-    describer = DESCRIBERS[language.describer.kind](language.describer)
+    describer = _kind(language)(language.describer)
     wanted = list(cohort.cases.values() if cases is None else cases)
     described: dict[str, Description] = {}
     for done, case in enumerate(wanted, start=1):
         record = _cached(cohort, case, language, labels)
         if record is None:
-            mask = load_pseudo_mask(cohort, case, labels)
-            if mask is not None:
-                found = describer.describe(case.id, case.read_image(), mask.soft, case.fixations)
-                record = None if found is None else found.to_record()
-                _remember(cohort, case, language, labels, record)
+            found = _asked(describer, cohort, case, labels)
+            record = None if found is None else found.to_record()
+            _remember(cohort, case, language, labels, record)
         if record is not None:
             described[case.id] = Description.from_record(record)
         progress("describing", done, len(wanted))
@@ -125,6 +125,21 @@ def _text_table(
     return table
 
 
+def _kind(language: LanguageSettings) -> type[Describer]:
+    return DESCRIBERS[language.describer_name]
+
+
+def _asked(
+    describer: Describer, cohort: Cohort, case: Case, labels: PseudoMaskSettings
+) -> Description | None:
+    mask = load_pseudo_mask(cohort, case, labels)
+    if mask is None and describer.from_gaze:
+        return None
+    image = case.read_image()
+    soft = np.zeros(image.shape[:2], np.float32) if mask is None else mask.soft
+    return describer.describe(case.id, image, soft, case.fixations)
+
+
 def _description_key(
     cohort: Cohort, case: Case, language: LanguageSettings, labels: PseudoMaskSettings
 ) -> str:
@@ -135,7 +150,7 @@ def _description_key(
 def _cached(
     cohort: Cohort, case: Case, language: LanguageSettings, labels: PseudoMaskSettings
 ) -> dict[str, str] | None:
-    if language.describer.kind != "measured":
+    if not _kind(language).from_gaze:
         return None
     record: dict[str, str] | None = cohort.derived.get_json(
         _KIND, _description_key(cohort, case, language, labels)
@@ -150,5 +165,5 @@ def _remember(
     labels: PseudoMaskSettings,
     record: dict[str, str] | None,
 ) -> None:
-    if language.describer.kind == "measured" and record is not None:
+    if _kind(language).from_gaze and record is not None:
         cohort.derived.put_json(_KIND, _description_key(cohort, case, language, labels), record)

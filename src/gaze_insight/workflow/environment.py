@@ -43,7 +43,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
-    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor()
+    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {
         **found,
         "device": str(device),
@@ -59,6 +59,15 @@ def peak_memory_mb() -> float:
     """Measure the largest resident memory of this process so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return named or platform.processor() or platform.machine()
 
 
 def _commit() -> str:

@@ -77,9 +77,9 @@ def evaluate(
     """Score a finished run at the masks' native size, case by case, with bootstrap intervals.
 
     Dice and IoU are fractions in [0, 1]; HD95 and ASD are in pixels, and in mm where the spacing is known.
-    Without another cohort the run's own test split is scored and ``cases.csv``, ``predictions/`` and
-    ``summary.json`` are written into the run's folder. Another cohort's scores go to
-    ``evaluations/<cohort>/`` and leave the run's own untouched.
+    The scores of the run's own test split go to ``cases.csv``, ``predictions/`` and ``summary.json`` in the
+    run's folder. Those of another split or another cohort go to ``evaluations/<cohort>-<split>/`` and leave
+    the run's own untouched.
 
     Args:
         run: The run's folder.
@@ -96,23 +96,29 @@ def evaluate(
     """
     started = time.monotonic()
     folder, other = RunFolder(Path(run)), cohort
-    config, plan = folder.config(), folder.plan()
-    predictor = load_predictor(run, device=device)
+    config, predictor = folder.config(), load_predictor(run, device=device)
+    plan = folder.plan()
+    if "train_seconds" not in plan:
+        raise DataError(
+            "the run was stopped just before its end",
+            path=folder.path,
+            remedy=f"finish it with: gaze-insight train --resume {folder.path}",
+        )
     if cohort is None:
         cohort = Cohort.open(plan["cohort_folder"])
     wanted = list(cohort.cases.values()) if split is None else cohort.subset(split)
     cases = [case for case in wanted if case.mask_path is not None]
     if not cases:
         raise DataError(
-            f"expected cases with masks in {'all of' if split is None else f'split {split!r} of'} cohort "
-            f"{cohort.name!r}, found none of {len(wanted)}",
+            f"expected cases with masks in {'all' if split is None else f'split {split!r}'} of cohort "
+            f"{cohort.name!r}, found none among {len(wanted)} cases",
             path=cohort.folder,
             remedy="import the masks too, or choose another split with --split",
         )
     label(
         cohort, config.labels, cases=[case for case in cases if case.fixations is not None], progress=progress
     )
-    target = folder.path if other is None else folder.path / "evaluations" / cohort.name
+    target = folder.evaluation(None if other is None else other.name, split)
     scores: list[CaseScore] = []
     for done, prediction in enumerate(predict_cases(predictor, cohort, cases, config), start=1):
         scores += _score(cohort, prediction, config)
@@ -121,7 +127,10 @@ def evaluate(
         progress("evaluating", done, len(cases))
     write_cases_csv(target / "cases.csv", scores)
     summary = _summary(cohort, config, plan, scores, time.monotonic() - started)
+    summary["protocol"] = _protocol(config, split, own=other is None)
     summary["left_out"] = {"without_mask": len(wanted) - len(cases)}
+    if other is None:
+        summary["annotation_time_h"] = _annotation_time(cohort)
     folder.write_json(target / "summary.json", summary)
     return summary
 
@@ -148,13 +157,10 @@ def _summary(
     cohort: Cohort, config: RunConfig, plan: dict[str, Any], scores: list[CaseScore], seconds: float
 ) -> dict[str, Any]:
     patients = {case.id: case.patient for case in cohort.cases.values() if case.patient is not None}
-    gaze = {case.id: case.fixations for case in cohort.subset("train") if case.fixations is not None}
-    time_spent = annotation_time(gaze)
     return {
         "method": plan["method"],
         "cohort": cohort.name,
         "trained_on": plan["cohort"],
-        "protocol": f"honest ({config.training.selection} weights; test scored after training)",
         "seed": config.seed,
         "split": {
             "train": plan["training_cases"],
@@ -164,7 +170,6 @@ def _summary(
         "test": summarise_heads(
             scores, groups=patients or None, resamples=config.evaluation.resamples, seed=config.seed
         ),
-        "annotation_time_h": {"gaze": time_spent.hours, "source": time_spent.source},
         "empty_mask_policy": config.evaluation.empty_masks.describe(),
         "seconds": {
             "label": plan["label_seconds"],
@@ -173,3 +178,20 @@ def _summary(
         },
         "peak_memory_mb": max(plan["peak_memory_mb"], peak_memory_mb()),
     }
+
+
+def _protocol(config: RunConfig, split: Split | None, *, own: bool) -> str:
+    weights = f"{config.training.selection} weights"
+    if not own:
+        return f"honest ({weights}; {split or 'all cases'} of another cohort, scored after training)"
+    if split == "test":
+        return f"honest ({weights}; test scored after training)"
+    return f"no test ({weights}; {split or 'all cases'} of the run's own cohort, which took part in training)"
+
+
+def _annotation_time(cohort: Cohort) -> dict[str, float | str]:
+    """Time that the gaze on the training cases took; simulated gaze is called so."""
+    cases = [case for case in cohort.subset("train") if case.fixations is not None]
+    spent = annotation_time({case.id: case.fixations for case in cases if case.fixations is not None})
+    simulated = any(case.meta.get("gaze") == "simulated" for case in cases)
+    return {"gaze": spent.hours, "source": f"simulated gaze: {spent.source}" if simulated else spent.source}

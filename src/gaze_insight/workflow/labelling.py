@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -156,6 +157,10 @@ def _attempt(
     return case.id, None
 
 
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _outcomes(
     store: ArtefactStore, cases: Sequence[Case], settings: PseudoMaskSettings, workers: int | None
 ) -> Iterator[tuple[str, GazeInsightError | None]]:
@@ -164,7 +169,9 @@ def _outcomes(
         for case in cases:
             yield _attempt(store.folder, case, settings)
         return
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent
+    ) as pool:
         futures = [pool.submit(_attempt, store.folder, case, settings) for case in cases]
         try:
             for future in as_completed(futures):

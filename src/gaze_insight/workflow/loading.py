@@ -7,6 +7,7 @@ from typing import Any
 
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.config.run_folder import RunFolder
+from gaze_insight.errors import DataError
 from gaze_insight.inference.predictor import Predictor
 from gaze_insight.methods.protocol import Method
 from gaze_insight.methods.registry import METHODS
@@ -61,6 +62,12 @@ def load_predictor(run: str | Path, *, device: str = "auto", flips: bool | None 
     """
     folder = RunFolder(Path(run))
     config = folder.config()
+    if not folder.weights.exists():
+        raise DataError(
+            "the run is not trained to its end",
+            path=folder.path,
+            remedy=f"go on with: gaze-insight train --resume {folder.path}",
+        )
     words = folder.plan()["words"]
     method = build_method(config, None if words is None else WordSpace(**words))
     load_weights(method, folder.weights)

@@ -10,15 +10,14 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from gaze_insight.cohort.images import read_image, write_mask, write_png
+from gaze_insight.cohort.images import IMAGE_SUFFIXES, read_image, write_mask, write_png
 from gaze_insight.config.run_folder import RunFolder
 from gaze_insight.errors import DataError
 from gaze_insight.types import BoolArray, ByteArray, Progress, silent
 from gaze_insight.workflow.loading import load_predictor
 
-__all__ = ["IMAGE_SUFFIXES", "PredictionReport", "find_images", "overlay", "predict"]
+__all__ = ["PredictionReport", "find_images", "overlay", "predict"]
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 _OUTLINE = (255, 210, 0)
 
 
@@ -50,7 +49,9 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            inside = sorted(one for one in path.iterdir() if one.suffix.lower() in IMAGE_SUFFIXES)
+            inside = sorted(
+                one for one in path.iterdir() if one.suffix.lower() in IMAGE_SUFFIXES and one.is_file()
+            )
             if not inside:
                 raise DataError(f"expected images ({', '.join(IMAGE_SUFFIXES)}), found none", path=path)
             found += inside
@@ -122,7 +123,8 @@ def predict(
     predictor = load_predictor(run, device=device)
     head = predictor.method.heads[0]
     target, report = Path(output), PredictionReport()
-    for done, path in enumerate(paths, start=1):
+    for done, path in enumerate(paths):
+        progress("predicting", done, len(paths))
         try:
             image = read_image(path)
         except DataError as error:
@@ -136,5 +138,5 @@ def predict(
         write_png(target / f"{path.stem}_probability.png", np.rint(prob * 65535).astype(np.uint16))
         write_png(target / f"{path.stem}_overlay.png", overlay(image, mask))
         report.area_frac[path.name] = float(mask.mean())
-        progress("predicting", done, len(paths))
+    progress("predicting", len(paths), len(paths))
     return report

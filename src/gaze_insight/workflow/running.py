@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from accelerate import PartialState
+
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.types import Progress, silent
@@ -24,7 +26,7 @@ def run(
     on_bad: Literal["raise", "skip"] = "raise",
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Go from a cohort to a report.
+    """Go from a cohort to a report; of several processes, the first alone evaluates and reports.
 
     Args:
         cohort: The cohort.
@@ -41,7 +43,10 @@ def run(
         GazeInsightError: As `train`, `evaluate` and `report` do.
     """
     trained = train(cohort, config, folder, resume=resume, on_bad=on_bad, progress=progress)
-    device = trained.config().training.device
-    summary = evaluate(trained.path, device=device, progress=progress)
-    report(trained.path, device=device)
-    return summary
+    process = PartialState()
+    if process.is_main_process:
+        device = trained.config().training.device
+        evaluate(trained.path, device=device, progress=progress)
+        report(trained.path, device=device)
+    process.wait_for_everyone()
+    return trained.read_json(trained.summary_json)

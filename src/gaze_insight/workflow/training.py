@@ -30,7 +30,7 @@ from gaze_insight.workflow.describing import describe, encode_words
 from gaze_insight.workflow.environment import describe_environment, peak_memory_mb
 from gaze_insight.workflow.labelling import label
 from gaze_insight.workflow.loading import build_method
-from gaze_insight.workflow.training_set import build_training_set, usable_cases
+from gaze_insight.workflow.training_set import build_training_set, unreadable_cases, usable_cases
 
 __all__ = ["train", "words_under"]
 
@@ -77,9 +77,12 @@ def train(
     """
     config, folder = config or RunConfig(), RunFolder(Path(run))
     accelerator = build_accelerator(config.training.device, config.training.mixed_precision)
-    if accelerator.is_main_process and not resume:
+    if not resume:
         _refuse_to_overwrite(folder)
-        folder.write_config(config)
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            folder.history_jsonl.unlink(missing_ok=True)
+            folder.write_config(config)
     with accelerator.main_process_first():
         material = _prepare(cohort, config, on_bad, progress)
     torch.manual_seed(config.seed)
@@ -125,13 +128,15 @@ def words_under(words: WordRows | None) -> Callable[[int], Words] | None:
 
 
 def _refuse_to_overwrite(folder: RunFolder) -> None:
-    if folder.config_yaml.exists():
-        unfinished = (folder.path / STATE_FILE).exists() and not folder.weights.exists()
+    """A run that stopped before its first saved state holds nothing to lose, and is begun anew."""
+    if folder.weights.exists():
         raise SettingsError(
-            f"{folder.path} holds {'an unfinished' if unfinished else 'a'} run already",
-            remedy=f"go on with: gaze-insight train --resume {folder.path}"
-            if unfinished
-            else "choose another name for the new run",
+            f"{folder.path} holds a run already", remedy="choose another name for the new run, with --name"
+        )
+    if (folder.path / STATE_FILE).exists():
+        raise SettingsError(
+            f"{folder.path} holds an unfinished run already",
+            remedy=f"go on with: gaze-insight train --resume {folder.path}",
         )
 
 
@@ -144,9 +149,13 @@ def _prepare(cohort: Cohort, config: RunConfig, on_bad: OnBad, progress: Progres
     target = config.training.validation_target
     watched, _ = usable_cases(cohort.subset("val"), (target,))
     failed: dict[str, str] = {}
+    if on_bad == "skip":
+        failed = unreadable_cases(cases, maps) | unreadable_cases(watched, (target,))
+        cases = [case for case in cases if case.id not in failed]
+        watched = [case for case in watched if case.id not in failed]
     if {"sparse", "comprehensive"} & set(maps) or method.uses_words:
         wanted = [case for case in (*cases, *watched) if case.fixations is not None]
-        failed = label(cohort, config.labels, cases=wanted, on_bad=on_bad, progress=progress).failed
+        failed |= label(cohort, config.labels, cases=wanted, on_bad=on_bad, progress=progress).failed
     seconds = time.monotonic() - started
     cases = [case for case in cases if case.id not in failed]
     watched = [case for case in watched if case.id not in failed]

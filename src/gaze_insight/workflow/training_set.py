@@ -18,9 +18,15 @@ from gaze_insight.training.words import WordRows
 from gaze_insight.types import BACKGROUND, FOREGROUND, IGNORE, ByteArray, Progress, Size, silent
 from gaze_insight.workflow.labelling import load_pseudo_mask
 
-__all__ = ["build_training_set", "usable_cases"]
+__all__ = ["build_training_set", "unreadable_cases", "usable_cases"]
 
 _KIND, _VERSION = "training-set", 1
+_PLURAL = {
+    "image": "images",
+    "mask": "true masks",
+    "sparse": "sparse labels",
+    "comprehensive": "comprehensive labels",
+}
 
 
 def usable_cases(cases: Sequence[Case], label_maps: Sequence[str]) -> tuple[list[Case], dict[str, str]]:
@@ -47,6 +53,32 @@ def usable_cases(cases: Sequence[Case], label_maps: Sequence[str]) -> tuple[list
         else:
             usable.append(case)
     return usable, left_out
+
+
+def unreadable_cases(cases: Sequence[Case], label_maps: Sequence[str]) -> dict[str, str]:
+    """Find the cases whose image, or whose mask where it is needed, cannot be read.
+
+    Args:
+        cases: The cases; each file is decoded.
+        label_maps: Names among "sparse", "comprehensive" and "mask".
+
+    Returns:
+        Id to message; empty where all can be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> unreadable_cases([Case(id="a", image_path=Path("a.png"))], ["sparse"])["a"].splitlines()[0]
+        'a.png: expected an image file, found nothing'
+    """
+    found: dict[str, str] = {}
+    for case in cases:
+        try:
+            case.read_image()
+            if "mask" in label_maps:
+                case.read_mask()
+        except DataError as error:
+            found[case.id] = str(error)
+    return found
 
 
 def build_training_set(
@@ -103,13 +135,12 @@ def _plane(
     path = store.path(_KIND, store.key(_KIND, _VERSION, name, repr(size), recipe, *contents), ".npy")
     if not path.exists():
         shape = (*size, 3) if name == "image" else tuple(size)
-        with replace_atomic(path) as temporary:
-            plane = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(cases), *shape))
-            for index, case in enumerate(cases):
-                plane[index] = _fitted(cohort, case, name, labels, size)
-                progress(f"preparing {name}s", index + 1, len(cases))
-            plane.flush()
-            del plane
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(cases), *shape)}
+        with replace_atomic(path) as temporary, temporary.open("wb") as stream:
+            np.lib.format.write_array_header_1_0(stream, header)
+            for done, case in enumerate(cases, start=1):
+                stream.write(_fitted(cohort, case, name, labels, size).tobytes())
+                progress(f"preparing {_PLURAL[name]}", done, len(cases))
     stored: ByteArray = np.load(path, mmap_mode="r")
     return stored
 

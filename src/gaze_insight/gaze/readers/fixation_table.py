@@ -240,7 +240,7 @@ def _check_header(header: list[str], columns: FixationColumns, path: Path) -> No
             f"the table lacks the column {', '.join(map(repr, missing))}; found: {', '.join(header)}",
             path=path,
             row=1,
-            remedy="; ".join([*hints, "name the columns in the column map"]),
+            remedy="; ".join([*hints, "name the columns that differ (--column ROLE=NAME)"]),
         )
     twice = [name for name, count in Counter(header).items() if count > 1 and name in columns.needed()]
     if twice:
@@ -318,5 +318,5 @@ def _first_of(problems: list[DataError]) -> DataError:
         first.message + others,
         path=first.path,
         row=first.row,
-        remedy="correct the table, or skip bad rows (on_bad_row='skip') and see them listed",
+        remedy="correct the table, or leave bad rows out and see them listed (on bad: skip)",
     )
