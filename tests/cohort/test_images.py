@@ -130,9 +130,18 @@ def test_an_empty_mask_is_all_background(tmp_path: Path):
 
 @pytest.mark.parametrize("shape", [(0, 3), (3,), (2, 2, 4)])
 def test_arrays_that_are_no_picture_are_not_written(tmp_path: Path, shape: tuple[int, ...]):
-    with pytest.raises(DataError, match="expected uint8 pixels"):
+    with pytest.raises(DataError, match="expected uint8 or uint16 pixels"):
         write_png(tmp_path / "a.png", np.zeros(shape, np.uint8))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sixteen_bits_are_written_and_read_losslessly(tmp_path: Path):
+    values = np.arange(0, 60_000, 5_000, dtype=np.uint16).reshape(3, 4)
+    write_png(tmp_path / "a.png", values)
+    with Image.open(tmp_path / "a.png") as stored:
+        assert np.array_equal(np.asarray(stored).astype(np.uint16), values)
+    with pytest.raises(DataError, match="uint8 of shape"):
+        write_png(tmp_path / "b.png", np.zeros((2, 2, 3), np.uint16))
 
 
 def test_a_case_refuses_a_mask_of_another_size(tmp_path: Path):

@@ -211,7 +211,9 @@ class ArtefactStore:
             DataError: The file cannot be read.
 
         Example:
-            >>> len(ArtefactStore("unused").file_hash(__file__))
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     len(ArtefactStore(folder).file_hash(__file__))
             64
         """
         file = Path(path)

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from gaze_insight.cohort.artefacts import ArtefactStore
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.import_report import ImportReport
+from gaze_insight.cohort.manifest import MANIFEST, read_manifest, write_manifest
 from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.language.schema import Description
 from gaze_insight.types import Split
@@ -90,9 +91,12 @@ class Cohort:
             gaze_insight.errors.DataError: nowhere/cohort.yaml: there is no cohort here
               -> make one with 'gaze-insight import', or check the path
         """
-        from gaze_insight.cohort.manifest import read_manifest
-
-        return read_manifest(Path(folder))
+        parts = read_manifest(Path(folder))
+        try:
+            return cls(**parts)
+        except DataError as error:
+            manifest = parts["folder"] / MANIFEST
+            raise DataError(error.message, path=manifest, remedy=error.remedy) from error
 
     def save(self) -> None:
         """Write ``cohort.yaml`` and ``cases.jsonl``; each file is either the old one or the whole new one.
@@ -109,8 +113,6 @@ class Cohort:
             ...     len(Cohort.open(folder))
             0
         """
-        from gaze_insight.cohort.manifest import write_manifest
-
         write_manifest(self)
 
     @cached_property

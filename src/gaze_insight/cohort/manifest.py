@@ -21,12 +21,12 @@ from gaze_insight.types import Size, Split
 if TYPE_CHECKING:
     from gaze_insight.cohort.cohort import Cohort
 
-__all__ = ["SCHEMA_VERSION", "read_manifest", "write_manifest"]
+__all__ = ["MANIFEST", "SCHEMA_VERSION", "read_manifest", "write_manifest"]
 
 SCHEMA_VERSION = 1
 """Version of the files' form; a reader refuses a newer one."""
 
-_MANIFEST = "cohort.yaml"
+MANIFEST = "cohort.yaml"
 _CASES = "cases.jsonl"
 _DESCRIPTIONS = Path("derived") / "descriptions.jsonl"
 _HEADER = "# Made by gaze-insight. Edit `root` when the images have moved, `splits` to split otherwise.\n"
@@ -69,7 +69,7 @@ def write_manifest(cohort: Cohort) -> None:
     }
     text = yaml.dump(facts, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     write_text_atomic(cohort.folder / _CASES, "".join(line + "\n" for line in lines))
-    write_text_atomic(cohort.folder / _MANIFEST, _HEADER + text)
+    write_text_atomic(cohort.folder / MANIFEST, _HEADER + text)
     described = {one: case.description for one, case in cohort.cases.items() if case.description is not None}
     if described:
         target = cohort.folder / _DESCRIPTIONS
@@ -77,14 +77,15 @@ def write_manifest(cohort: Cohort) -> None:
         write_descriptions(target, described)
 
 
-def read_manifest(folder: Path) -> Cohort:
-    """Read a cohort's files.
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read the parts of a cohort from its files.
 
     Args:
         folder: The cohort's folder, or its ``cohort.yaml``.
 
     Returns:
-        The cohort, with the descriptions that lie in ``derived/descriptions.jsonl`` for its cases.
+        The fields of a `Cohort` by name, its cases with the descriptions that lie in
+        ``derived/descriptions.jsonl``.
 
     Raises:
         DataError: A file is missing or damaged; the message names it and the line.
@@ -96,17 +97,15 @@ def read_manifest(folder: Path) -> Cohort:
         gaze_insight.errors.DataError: nowhere/cohort.yaml: there is no cohort here
           -> make one with 'gaze-insight import', or check the path
     """
-    from gaze_insight.cohort.cohort import Cohort
-
-    if folder.name == _MANIFEST:
+    if folder.name == MANIFEST:
         folder = folder.parent
-    manifest = folder / _MANIFEST
+    manifest = folder / MANIFEST
     facts = _read_facts(manifest)
     root = _root(facts.get("root"), folder, manifest)
     cases = dict(_read_cases(folder / _CASES, root))
     if facts["cases"] != len(cases):
         raise DataError(
-            f"expected {facts['cases']} cases as {_MANIFEST} says, found {len(cases)}",
+            f"expected {facts['cases']} cases as {MANIFEST} says, found {len(cases)}",
             path=folder / _CASES,
             remedy="import the cohort again; what is derived stays valid",
         )
@@ -116,17 +115,18 @@ def read_manifest(folder: Path) -> Cohort:
             if one in cases:
                 cases[one] = replace(cases[one], description=description)
     try:
-        return Cohort(
-            name=str(facts["name"]),
-            folder=folder,
-            cases=cases,
-            splits=_splits(facts.get("splits"), manifest),
-            report=ImportReport.from_record(facts.get("report") or {}),
-            source=facts.get("source") or {},
-            root=root,
-        )
+        report = ImportReport.from_record(facts.get("report") or {})
     except DataError as error:
         raise DataError(error.message, path=manifest, remedy=error.remedy) from error
+    return {
+        "name": str(facts["name"]),
+        "folder": folder,
+        "cases": cases,
+        "splits": _splits(facts.get("splits"), manifest),
+        "report": report,
+        "source": facts.get("source") or {},
+        "root": root,
+    }
 
 
 def _read_facts(manifest: Path) -> dict[str, Any]:
