@@ -25,6 +25,7 @@ Row = tuple[str, str]
 def collect(paths: list[Path]) -> dict[Row, dict[int, dict[str, float]]]:
     """Read the Dice of each case for each (run kind, head) and seed."""
     rows: dict[Row, dict[int, dict[str, float]]] = defaultdict(dict)
+    cohort = RunFolder(paths[0]).plan()["cohort"]
     for path in paths:
         folder = RunFolder(path)
         config = folder.config()
@@ -35,6 +36,10 @@ def collect(paths: list[Path]) -> dict[Row, dict[int, dict[str, float]]]:
                 if config.method.target == "mask"
                 else f"unet on gaze ({config.method.target})"
             )
+        if folder.plan()["cohort"] != cohort:
+            raise SystemExit(f"{path} is of another cohort than {paths[0]}")
+        if config.seed in {seed for (known, _), seeds in rows.items() if known == kind for seed in seeds}:
+            raise SystemExit(f"{path}: a second run of {kind!r} with seed {config.seed}")
         for score in read_cases_csv(folder.cases_csv):
             key = ("no training", "pseudomask") if score.head == "pseudomask" else (kind, score.head)
             rows[key].setdefault(config.seed, {})[score.id] = score.dice

@@ -237,7 +237,7 @@ def test_a_plain_network_on_true_masks_needs_no_gaze(went, tmp_path, capsys):
     source = went.cohort / "source"
     assert main(["import", "folder", str(source), "--out", str(folder), "--quiet"]) == 0
     tiny = [one for one in TINY if not one.startswith("method") and "selection" not in one]
-    tiny += ["method.epochs=1", "method.network={encoder: unet, student_channels: [4,4,4,4,4]}"]
+    tiny += ["method.student_epochs=1", "method.network={encoder: unet, student_channels: [4,4,4,4,4]}"]
     flags = [word for setting in tiny for word in ("--set", setting)]
     words = [
         "run",

@@ -39,6 +39,8 @@ def evaluate(
     load_plugins(plugins)
     chosen = split or ("test" if cohort is None else "all")
     other = None if cohort is None else Cohort.open(cohort)
+    if other is not None and str(other.folder.resolve()) == RunFolder(run).plan()["cohort_folder"]:
+        other = None
     chosen_split = None if chosen == "all" else chosen
     with show_progress(quiet=quiet) as progress:
         summary = score(run, other, split=chosen_split, device=device, progress=progress)

@@ -76,6 +76,9 @@ def compose(
 ) -> RunConfig:
     """Compose a run's configuration: defaults < presets < files < overrides, each in the given order.
 
+    Where the method changes, what the old and the new one both have (the network, the student's epochs)
+    stays, so that a yardstick beside a preset is trained at that preset's scale.
+
     Args:
         presets: Names of presets.
         config_files: YAML files.
@@ -94,13 +97,13 @@ def compose(
     values: dict[str, Any] = RunConfig().model_dump(mode="json")
     origins: list[str] = []
     for name in presets:
-        values = merge(values, _read_preset(name))
+        values = _merge_run(values, _read_preset(name))
         origins.append(f"preset {name}")
     for path in config_files:
-        values = merge(values, _read_yaml(path))
+        values = _merge_run(values, _read_yaml(path))
         origins.append(str(path))
     for text in overrides:
-        values = merge(values, _parse_override(text))
+        values = _merge_run(values, _parse_override(text))
         origins.append(f"--set {text}")
     return _validate(values, origins)
 
@@ -130,6 +133,18 @@ def to_yaml(config: BaseModel) -> str:
         The text, which :func:`load_config` reads back to equal settings.
     """
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _merge_run(values: dict[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
+    merged = merge(values, update)
+    before, after = values.get("method"), merged.get("method")
+    if isinstance(before, Mapping) and isinstance(after, Mapping) and before.get("kind") != after.get("kind"):
+        kind = after.get("kind")
+        if isinstance(kind, str) and kind in METHODS:
+            shared = METHODS[kind].settings_type.model_fields.keys() - {"kind"}
+            kept = {key: value for key, value in before.items() if key in shared}
+            merged["method"] = {**kept, **after}
+    return merged
 
 
 def _read_preset(name: str) -> dict[str, Any]:

@@ -25,6 +25,8 @@ class Describer(Protocol):
 
     settings_type: ClassVar[type[Settings]]
     """Its settings; their ``kind`` is the describer's registered name."""
+    version: ClassVar[int]
+    """Raised whenever its words change, so that cached ones are made anew."""
     from_gaze: ClassVar[bool]
     """Whether its words follow from image and gaze alone: then it needs gaze, and its words are cached."""
 

@@ -47,6 +47,7 @@ class FileDescriber:
     """
 
     settings_type: ClassVar[type[Settings]] = FileSettings
+    version: ClassVar[int] = 1
     from_gaze: ClassVar[bool] = False
 
     def __init__(self, settings: FileSettings) -> None:

@@ -145,6 +145,7 @@ class MeasuredDescriber:
     """
 
     settings_type: ClassVar[type[Settings]] = MeasuredSettings
+    version: ClassVar[int] = 1
     from_gaze: ClassVar[bool] = True
 
     def __init__(self, settings: MeasuredSettings | None = None) -> None:

@@ -24,7 +24,7 @@ class UNetSettings(Settings):
         "comprehensive",
         description="what it learns from: true masks, or a level of the gaze pseudo-mask",
     )
-    epochs: int = Field(10, ge=1, description="passes over the training set")
+    student_epochs: int = Field(10, ge=1, description="passes over the training set")
     network: NetworkSettings = NetworkSettings()
 
 
@@ -53,7 +53,7 @@ class UNet(Method):
     def __init__(self, settings: UNetSettings, words: WordSpace | None, input_size: Size) -> None:
         super().__init__()
         self.settings = settings
-        self.stages = (Stage("student", settings.epochs),)
+        self.stages = (Stage("student", settings.student_epochs),)
         self.label_maps = (settings.target,)
         self.uses_words = False
         self.student = build_segmenter(settings.network, "student")

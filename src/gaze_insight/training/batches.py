@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gaze_insight.errors import DataError
+from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.methods.protocol import Batch
 from gaze_insight.training.augmentation import AugmentationSettings, augment
 from gaze_insight.training.words import WordRows, select_rows
@@ -72,6 +72,7 @@ class BatchSource:
         world: The number of processes.
 
     Raises:
+        SettingsError: The batch cannot be shared equally by the processes.
         DataError: The set is empty or smaller than the number of processes.
     """
 
@@ -86,6 +87,11 @@ class BatchSource:
         rank: int = 0,
         world: int = 1,
     ) -> None:
+        if batch_size % world:
+            raise SettingsError(
+                f"batch_size must be a multiple of the {world} processes, found {batch_size}",
+                remedy=f"use training.batch_size={batch_size // world * world or world}",
+            )
         size = min(batch_size, len(data)) // world * world
         if size == 0:
             raise DataError(

@@ -31,6 +31,7 @@ class TrainingState:
         seconds: Training time so far.
         method: The method's weights.
         optimizer: The optimiser's state; empty between two stages.
+        scaler: The state of the gradient scaler under fp16; empty otherwise.
         average: The averaged weights (EMA); empty where off.
         best: The best weights on validation so far in the stage; empty where the last are taken.
         best_score: Their validation Dice; None before the first.
@@ -43,6 +44,7 @@ class TrainingState:
     seconds: float = 0.0
     method: dict[str, Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
+    scaler: dict[str, Any] = field(default_factory=dict)
     average: dict[str, Tensor] = field(default_factory=dict)
     best: dict[str, Tensor] = field(default_factory=dict)
     best_score: float | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from accelerate import Accelerator
 
@@ -63,4 +65,6 @@ def build_accelerator(device: str, mixed_precision: str) -> Accelerator:
         raise SettingsError(
             "mixed_precision fp16 needs a GPU, found a CPU", remedy="use mixed_precision: no, or bf16"
         )
+    if chosen.index is not None and "LOCAL_RANK" not in os.environ:
+        os.environ["ACCELERATE_TORCH_DEVICE"] = str(chosen)
     return Accelerator(cpu=chosen.type == "cpu", mixed_precision=precision)

@@ -167,6 +167,8 @@ class Trainer:
             if self.state.average:
                 average.load_state_dict(self.state.average)
         wrapped, optimizer = self.accelerator.prepare(self.method, optimizer)
+        if self.state.scaler and self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(self.state.scaler)
         return _StageTools(wrapped, optimizer, average, parameters)
 
     def _step(self, stage: Stage, tools: _StageTools, steps: int) -> dict[str, Tensor]:
@@ -188,7 +190,7 @@ class Trainer:
         self.accelerator.backward(losses["loss"])
         self.accelerator.clip_grad_norm_(tools.parameters, settings.gradient_clip)
         tools.optimizer.step()
-        if tools.average is not None:
+        if tools.average is not None and not self.accelerator.optimizer_step_was_skipped:
             tools.average.update_parameters(self.method.trained_in(stage.name))
         return {name: value.detach() for name, value in losses.items()}
 
@@ -244,6 +246,8 @@ class Trainer:
         state.seconds = time.monotonic() - self._started_at
         state.method = self.method.state_dict()
         state.optimizer = tools.optimizer.state_dict() if tools else {}
+        scaler = self.accelerator.scaler
+        state.scaler = scaler.state_dict() if tools and scaler is not None else {}
         state.average = tools.average.state_dict() if tools and tools.average is not None else {}
         if self.accelerator.is_main_process:
             save_state(state, self.folder / STATE_FILE)

@@ -42,7 +42,7 @@ class TrainingSettings(Settings):
         0.99,
         gt=0,
         lt=1,
-        description="decay a step of the averaged weights that end a stage, reached gradually; null: off",
+        description="decay of the averaged weights that end a stage, reached gradually; null: off",
     )
     selection: Literal["last", "validation"] = Field(
         "last", description="end a stage with its last weights, or with the best on the validation set"

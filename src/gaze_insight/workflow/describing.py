@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -25,11 +26,12 @@ from gaze_insight.methods.words import WordSpace
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings
 from gaze_insight.training.words import AttributeRows, EncodedRows, WordRows
 from gaze_insight.types import Progress, silent
-from gaze_insight.workflow.labelling import load_pseudo_mask
+from gaze_insight.workflow.labelling import load_pseudo_mask, pseudo_mask_key
 
 __all__ = ["describe", "encode_words"]
 
-_KIND, _VERSION = "description", 1
+_KIND = "description"
+_FEATURES, _FEATURES_VERSION = "text-features", 1
 
 
 def describe(
@@ -113,15 +115,16 @@ def _text_table(
     settings: TransformerEncoderSettings,
     device: str,
 ) -> TextTable:
+    store, folder = cohort.derived, Path(settings.name)
     texts = [None if one is None else one.to_text() for one in descriptions]
-    key = cohort.derived.key("text-features", _VERSION, settings, repr(texts))
-    path = cohort.derived.path("text-features", key, ".npz")
-    if path.exists():
-        return TextTable.load(path)
+    model = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    key = store.key(_FEATURES, _FEATURES_VERSION, settings, repr(texts), *model)
+    stored = store.get_arrays(_FEATURES, key)
+    if stored is not None:
+        return TextTable.from_arrays(stored)
     encoder = TransformerTextEncoder(settings.name, device, settings.max_tokens, download=settings.download)
     table = TextTable.build(descriptions, encoder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.save(path)
+    store.put_arrays(_FEATURES, key, **table.to_arrays())
     return table
 
 
@@ -132,19 +135,18 @@ def _kind(language: LanguageSettings) -> type[Describer]:
 def _asked(
     describer: Describer, cohort: Cohort, case: Case, labels: PseudoMaskSettings
 ) -> Description | None:
-    mask = load_pseudo_mask(cohort, case, labels)
-    if mask is None and describer.from_gaze:
-        return None
     image = case.read_image()
-    soft = np.zeros(image.shape[:2], np.float32) if mask is None else mask.soft
-    return describer.describe(case.id, image, soft, case.fixations)
+    if not describer.from_gaze:
+        return describer.describe(case.id, image, np.zeros(image.shape[:2], np.float32), case.fixations)
+    mask = load_pseudo_mask(cohort, case, labels)
+    return None if mask is None else describer.describe(case.id, image, mask.soft, case.fixations)
 
 
 def _description_key(
     cohort: Cohort, case: Case, language: LanguageSettings, labels: PseudoMaskSettings
 ) -> str:
-    rows = "" if case.fixations is None else repr(case.fixations.to_rows())
-    return cohort.derived.key(_KIND, _VERSION, case.image_path, rows, language.describer, labels)
+    made_from = pseudo_mask_key(cohort.derived, case, labels)
+    return cohort.derived.key(_KIND, _kind(language).version, made_from, language.describer)
 
 
 def _cached(

@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
@@ -21,6 +22,7 @@ from gaze_insight.evaluation.cases import CaseScore, score_case, write_cases_csv
 from gaze_insight.evaluation.statistics import summarise_heads
 from gaze_insight.gaze.annotation_time import annotation_time
 from gaze_insight.inference.predictor import Predictor
+from gaze_insight.training.words import select_rows
 from gaze_insight.types import BoolArray, FloatArray, Progress, Size, Split, silent
 from gaze_insight.workflow.describing import describe, encode_words
 from gaze_insight.workflow.environment import peak_memory_mb
@@ -44,6 +46,8 @@ def predict_cases(
 ) -> Iterator[CasePrediction]:
     """Predict cases with every head; heads that read words get descriptions made as in training.
 
+    A case without a description is shown none; where no case has one, the heads that need words are left out.
+
     Args:
         predictor: The run's predictor.
         cohort: The cases' cohort.
@@ -53,14 +57,15 @@ def predict_cases(
     Yields:
         Each case with its probabilities, in order.
     """
-    size = config.prediction.batch_size
+    size, rows = config.prediction.batch_size, None
+    if predictor.method.uses_words:
+        found = describe(cohort, config.language, config.labels, cases=cases)
+        if found:
+            ordered = [found.get(case.id) for case in cases]
+            rows = encode_words(cohort, ordered, config.language.encoder)[1]
     for start in range(0, len(cases), size):
         part = cases[start : start + size]
-        words = None
-        if predictor.method.uses_words and any(case.fixations is not None for case in part):
-            found = describe(cohort, config.language, config.labels, cases=part)
-            ordered = [found.get(case.id) for case in part]
-            words = encode_words(cohort, ordered, config.language.encoder)[1]
+        words = None if rows is None else select_rows(rows, torch.arange(start, start + len(part)))
         predicted = predictor.predict_batch([case.read_image() for case in part], words_under(words))
         for case, probabilities in zip(part, predicted, strict=True):
             yield CasePrediction(case, probabilities)
@@ -92,7 +97,8 @@ def evaluate(
         The summary, as written.
 
     Raises:
-        DataError: The run is not finished, or no case of the split has a mask.
+        DataError: The run is not finished, no case of the split has a mask, or a test image took part in
+            training because the splits have changed since.
     """
     started = time.monotonic()
     folder, other = RunFolder(Path(run)), cohort
@@ -104,8 +110,8 @@ def evaluate(
             path=folder.path,
             remedy=f"finish it with: gaze-insight train --resume {folder.path}",
         )
-    if cohort is None:
-        cohort = Cohort.open(plan["cohort_folder"])
+    if cohort is None or cohort.folder.resolve() == Path(plan["cohort_folder"]):
+        cohort, other = Cohort.open(plan["cohort_folder"]), None
     wanted = list(cohort.cases.values()) if split is None else cohort.subset(split)
     cases = [case for case in wanted if case.mask_path is not None]
     if not cases:
@@ -118,6 +124,13 @@ def evaluate(
     label(
         cohort, config.labels, cases=[case for case in cases if case.fixations is not None], progress=progress
     )
+    seen = _seen_in_training(cohort, cases, plan)
+    if seen and other is None and split == "test":
+        raise DataError(
+            f"{len(seen)} test images took part in the training of this run, the first is {seen[0]!r}",
+            path=folder.path,
+            remedy="the cohort's splits have changed since; train again",
+        )
     target = folder.evaluation(None if other is None else other.name, split)
     scores: list[CaseScore] = []
     for done, prediction in enumerate(predict_cases(predictor, cohort, cases, config), start=1):
@@ -127,8 +140,9 @@ def evaluate(
         progress("evaluating", done, len(cases))
     write_cases_csv(target / "cases.csv", scores)
     summary = _summary(cohort, config, plan, scores, time.monotonic() - started)
-    summary["protocol"] = _protocol(config, split, own=other is None)
+    summary["protocol"] = _protocol(config, split, len(seen), own=other is None)
     summary["left_out"] = {"without_mask": len(wanted) - len(cases)}
+    summary["seen_in_training"] = len(seen)
     if other is None:
         summary["annotation_time_h"] = _annotation_time(cohort)
     folder.write_json(target / "summary.json", summary)
@@ -180,13 +194,19 @@ def _summary(
     }
 
 
-def _protocol(config: RunConfig, split: Split | None, *, own: bool) -> str:
+def _protocol(config: RunConfig, split: Split | None, seen: int, *, own: bool) -> str:
     weights = f"{config.training.selection} weights"
-    if not own:
-        return f"honest ({weights}; {split or 'all cases'} of another cohort, scored after training)"
-    if split == "test":
+    whose = f"{split or 'all cases'} of {'its own' if own else 'another'} cohort"
+    if seen:
+        return f"no test ({weights}; {whose}; {seen} of the images took part in training)"
+    if own and split == "test":
         return f"honest ({weights}; test scored after training)"
-    return f"no test ({weights}; {split or 'all cases'} of the run's own cohort, which took part in training)"
+    return f"honest ({weights}; {whose}, scored after training)"
+
+
+def _seen_in_training(cohort: Cohort, cases: Sequence[Case], plan: dict[str, Any]) -> list[str]:
+    known = set(plan["seen_images"])
+    return [case.id for case in cases if cohort.derived.file_hash(case.image_path) in known]
 
 
 def _annotation_time(cohort: Cohort) -> dict[str, float | str]:

@@ -24,7 +24,7 @@ from gaze_insight.pseudomask.levels import PseudoMask
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings, make_pseudo_mask
 from gaze_insight.types import Progress, silent
 
-__all__ = ["LabelReport", "label", "load_pseudo_mask"]
+__all__ = ["LabelReport", "label", "load_pseudo_mask", "pseudo_mask_key"]
 
 _KIND, _VERSION = "pseudomask", 1
 _CASES_WORTH_A_PROCESS = 32
@@ -118,7 +118,7 @@ def load_pseudo_mask(
     settings = settings or PseudoMaskSettings()
     if not _has_gaze(case):
         return None
-    stored = cohort.derived.get_arrays(_KIND, _key(cohort.derived, case, settings))
+    stored = cohort.derived.get_arrays(_KIND, pseudo_mask_key(cohort.derived, case, settings))
     if stored is None:
         return _make(cohort.derived, case, settings)
     return PseudoMask(soft=stored["soft"], sparse=stored["sparse"], comprehensive=stored["comprehensive"])
@@ -128,20 +128,33 @@ def _has_gaze(case: Case) -> bool:
     return case.fixations is not None and len(case.fixations) > 0
 
 
-def _key(store: ArtefactStore, case: Case, settings: PseudoMaskSettings) -> str:
+def pseudo_mask_key(store: ArtefactStore, case: Case, settings: PseudoMaskSettings) -> str:
+    """Make the key of a case's pseudo-mask; what is made from pseudo-masks carries it in its own key.
+
+    Args:
+        store: The cohort's cache.
+        case: The case; without gaze it has a key all the same.
+        settings: The recipe.
+
+    Returns:
+        A key that changes with the image, the fixations, the settings and the recipe's version.
+
+    Raises:
+        DataError: The image cannot be read.
+    """
     rows = np.array([] if case.fixations is None else case.fixations.to_rows())
     frame = "" if case.fixations is None else case.fixations.frame
     return store.key(_KIND, _VERSION, case.image_path, rows, frame, settings)
 
 
 def _stored_at(store: ArtefactStore, case: Case, settings: PseudoMaskSettings) -> Path:
-    return store.path(_KIND, _key(store, case, settings), ".npz")
+    return store.path(_KIND, pseudo_mask_key(store, case, settings), ".npz")
 
 
 def _make(store: ArtefactStore, case: Case, settings: PseudoMaskSettings) -> PseudoMask:
     fixations = Fixations.empty() if case.fixations is None else case.fixations
     mask = make_pseudo_mask(case.read_image(), fixations, settings)
-    key = _key(store, case, settings)
+    key = pseudo_mask_key(store, case, settings)
     store.put_arrays(_KIND, key, soft=mask.soft, sparse=mask.sparse, comprehensive=mask.comprehensive)
     return mask
 

@@ -96,7 +96,7 @@ def report(run: str | Path, path: str | Path | None = None, *, each: int = 2, de
         environment=folder.read_json(folder.environment_json),
         protocol_text=_protocol(config),
         empty_policy=summary["empty_mask_policy"],
-        warnings=_warnings(cohort, plan, summary),
+        warnings=_warnings(cohort, config, plan, summary),
         command=folder.read_json(folder.environment_json)["command"],
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         version=__version__,
@@ -162,15 +162,19 @@ def _protocol(config: RunConfig) -> str:
     )
 
 
-def _warnings(cohort: Cohort, plan: dict[str, Any], summary: dict[str, Any]) -> list[str]:
+def _warnings(cohort: Cohort, config: RunConfig, plan: dict[str, Any], summary: dict[str, Any]) -> list[str]:
     warnings = ["This is one run with one seed; the intervals hold the sampling of test cases alone."]
     if any(case.meta.get("gaze") == "simulated" for case in cohort.cases.values()):
         warnings.append("The gaze is simulated from the true masks; real gaze may serve worse.")
     if plan["left_out"]:
         warnings.append(f"{len(plan['left_out'])} training cases were left out; plan.json lists the reasons.")
-    if "teacher" in summary["test"]:
+    if "teacher" in summary["test"] and plan["words"] is not None:
+        source = (
+            "measured from the reader's gaze"
+            if config.language.describer_name == "measured"
+            else f"from the describer {config.language.describer_name!r}"
+        )
         warnings.append(
-            "On test images the teacher reads a description measured from the reader's gaze; the student "
-            "sees the image alone."
+            f"On test images the teacher reads a description {source}; the student sees the image alone."
         )
     return warnings

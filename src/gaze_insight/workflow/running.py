@@ -9,6 +9,7 @@ from accelerate import PartialState
 
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.config.run_config import RunConfig
+from gaze_insight.errors import DataError
 from gaze_insight.types import Progress, silent
 from gaze_insight.workflow.evaluating import evaluate
 from gaze_insight.workflow.reporting import report
@@ -40,8 +41,15 @@ def run(
         The summary.
 
     Raises:
+        DataError: No test case has a mask to be scored against; nothing is trained.
         GazeInsightError: As `train`, `evaluate` and `report` do.
     """
+    if all(case.mask_path is None for case in cohort.subset("test")):
+        raise DataError(
+            "no case of the test split has a mask, so a run could not be scored",
+            path=cohort.folder,
+            remedy="train alone: gaze-insight train COHORT; then look at: gaze-insight predict RUN IMAGES",
+        )
     trained = train(cohort, config, folder, resume=resume, on_bad=on_bad, progress=progress)
     process = PartialState()
     if process.is_main_process:

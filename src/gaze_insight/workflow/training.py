@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gaze_insight.cohort.artefacts import KeyPart
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.config.run_config import RunConfig
@@ -35,6 +36,8 @@ from gaze_insight.workflow.training_set import build_training_set, unreadable_ca
 __all__ = ["train", "words_under"]
 
 OnBad = Literal["raise", "skip"]
+
+_DECISIVE = ("seed", "labels", "language", "method", "training")
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,7 @@ def train(
     torch.manual_seed(config.seed)
     method = build_method(config, material.words)
     if accelerator.is_main_process:
-        folder.write_json(folder.environment_json, describe_environment(accelerator.device))
-        folder.write_json(folder.plan_json, _plan(cohort, config, material, method))
+        _write_facts(folder, _plan(cohort, config, material, method), accelerator.device, resume=resume)
     trainer = Trainer(
         method,
         material.training,
@@ -97,7 +99,7 @@ def train(
         accelerator=accelerator,
         folder=folder.path,
         seed=config.seed,
-        fingerprint=_fingerprint(cohort, config, material.training),
+        fingerprint=_fingerprint(cohort, config, material),
         validate=_validator(material.validation, config),
         progress=progress if accelerator.is_main_process else silent,
     )
@@ -220,34 +222,42 @@ def _validator(data: TrainingSet | None, config: RunConfig) -> Callable[[Method,
     return score
 
 
-def _plan(cohort: Cohort, config: RunConfig, material: _Material, method: Method) -> dict[str, object]:
-    words = material.words
+def _write_facts(folder: RunFolder, plan: dict[str, Any], device: torch.device, *, resume: bool) -> None:
+    """A run that goes on keeps the command it was begun with, and the time its labels took."""
+    if resume and folder.environment_json.exists() and folder.plan_json.exists():
+        plan = {**plan, "label_seconds": folder.plan()["label_seconds"]}
+    else:
+        folder.write_json(folder.environment_json, describe_environment(device))
+    folder.write_json(folder.plan_json, plan)
+
+
+def _plan(cohort: Cohort, config: RunConfig, material: _Material, method: Method) -> dict[str, Any]:
+    words, watched = material.words, material.validation
+    used = (*material.training.ids, *(() if watched is None else watched.ids))
     return {
         "cohort": cohort.name,
         "cohort_folder": str(cohort.folder.resolve()),
         "method": config.method_name,
         "words": None if words is None else words._asdict(),
         "training_cases": len(material.training),
-        "validation_cases": 0 if material.validation is None else len(material.validation),
+        "validation_cases": 0 if watched is None else len(watched),
         "left_out": material.left_out,
         "stages": [stage._asdict() for stage in method.stages],
         "parameters": {
             name: sum(p.numel() for p in part.parameters()) for name, part in method.named_children()
         },
         "label_seconds": material.label_seconds,
+        "seen_images": [cohort.derived.file_hash(cohort.cases[id].image_path) for id in used],
     }
 
 
-def _fingerprint(cohort: Cohort, config: RunConfig, data: TrainingSet) -> str:
+def _fingerprint(cohort: Cohort, config: RunConfig, material: _Material) -> str:
     facts = config.model_dump(mode="json")
     for key in ("device", "checkpoint_minutes"):
         facts["training"].pop(key)
-    labels = [array.tobytes() for array in data.labels.values()]
-    return cohort.derived.key(
-        "run",
-        1,
-        repr({key: facts[key] for key in ("seed", "labels", "language", "method", "training")}),
-        repr(data.ids),
-        data.images.tobytes(),
-        *labels,
-    )
+    parts: list[KeyPart] = [repr({key: facts[key] for key in _DECISIVE})]
+    for data in (material.training, material.validation):
+        if data is not None:
+            parts += [repr(data.ids), data.images, *data.labels.values()]
+            parts += [] if data.words is None else [part.numpy() for part in vars(data.words).values()]
+    return cohort.derived.key("run", 2, *parts)

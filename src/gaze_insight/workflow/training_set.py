@@ -16,7 +16,7 @@ from gaze_insight.pseudomask.recipe import PseudoMaskSettings
 from gaze_insight.training.batches import TrainingSet
 from gaze_insight.training.words import WordRows
 from gaze_insight.types import BACKGROUND, FOREGROUND, IGNORE, ByteArray, Progress, Size, silent
-from gaze_insight.workflow.labelling import load_pseudo_mask
+from gaze_insight.workflow.labelling import load_pseudo_mask, pseudo_mask_key
 
 __all__ = ["build_training_set", "unreadable_cases", "usable_cases"]
 
@@ -130,9 +130,8 @@ def _plane(
     progress: Progress,
 ) -> ByteArray:
     store = cohort.derived
-    contents = [_content(cohort, case, name) for case in cases]
-    recipe = labels if name in ("sparse", "comprehensive") else ""
-    path = store.path(_KIND, store.key(_KIND, _VERSION, name, repr(size), recipe, *contents), ".npy")
+    contents = [_content(cohort, case, name, labels) for case in cases]
+    path = store.path(_KIND, store.key(_KIND, _VERSION, name, repr(size), *contents), ".npy")
     if not path.exists():
         shape = (*size, 3) if name == "image" else tuple(size)
         header = {"descr": "|u1", "fortran_order": False, "shape": (len(cases), *shape)}
@@ -145,11 +144,12 @@ def _plane(
     return stored
 
 
-def _content(cohort: Cohort, case: Case, name: str) -> str:
+def _content(cohort: Cohort, case: Case, name: str, labels: PseudoMaskSettings) -> str:
     if name == "mask" and case.mask_path is not None:
         return cohort.derived.file_hash(case.mask_path)
-    rows = "" if name == "image" or case.fixations is None else repr(case.fixations.to_rows())
-    return cohort.derived.file_hash(case.image_path) + rows
+    if name == "image":
+        return cohort.derived.file_hash(case.image_path)
+    return pseudo_mask_key(cohort.derived, case, labels)
 
 
 def _fitted(cohort: Cohort, case: Case, name: str, labels: PseudoMaskSettings, size: Size) -> ByteArray:

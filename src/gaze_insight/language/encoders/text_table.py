@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
-from zipfile import BadZipFile
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -170,64 +167,32 @@ class TextTable:
         features = self.features[chosen, :length].astype(np.float32)
         return torch.from_numpy(features), torch.from_numpy(mask[:, :length])
 
-    def save(self, path: str | Path) -> None:
-        """Write the table to one `.npz` file.
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give the table as plain arrays, for storing.
 
-        Args:
-            path: The file; its folder must exist.
-
-        Raises:
-            DataError: The file cannot be written.
+        Returns:
+            ``texts`` (T,), ``features`` (T, L, C), ``mask`` (T, L).
 
         Example:
-            >>> import tempfile
             >>> table = TextTable({"": 0}, np.zeros((1, 1, 1), np.float16), np.ones((1, 1), bool))
-            >>> with tempfile.TemporaryDirectory() as folder:
-            ...     table.save(f"{folder}/texts.npz")
-            ...     len(TextTable.load(f"{folder}/texts.npz"))
+            >>> len(TextTable.from_arrays(table.to_arrays()))
             1
         """
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.part")
         texts = np.array(sorted(self.rows, key=self.rows.__getitem__), dtype=np.str_)
-        try:
-            with temporary.open("wb") as file:
-                np.savez(file, texts=texts, features=self.features, mask=self.mask)
-            temporary.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise DataError(
-                f"the text features cannot be written: {error.strerror}",
-                path=path,
-                remedy="choose a folder that exists, can be written to, and has room",
-            ) from error
+        return {"texts": texts, "features": self.features, "mask": self.mask}
 
     @classmethod
-    def load(cls, path: str | Path) -> TextTable:
-        """Read a table that `save` wrote.
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> TextTable:
+        """Rebuild a table from what `to_arrays` gave.
 
         Args:
-            path: The file.
+            arrays: The arrays by name.
 
         Returns:
             The table.
 
         Raises:
-            DataError: The file is absent, damaged, or something else.
-
-        Example:
-            >>> TextTable.load("absent.npz")
-            Traceback (most recent call last):
-            ...
-            gaze_insight.errors.DataError: absent.npz: no table of text features can be read here
-              -> delete it and describe again
+            DataError: The arrays do not fit each other.
         """
-        try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                rows = {str(text): row for row, text in enumerate(arrays["texts"])}
-                return cls(rows, arrays["features"], arrays["mask"])
-        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
-            raise DataError(
-                "no table of text features can be read here", path=path, remedy="delete it and describe again"
-            ) from error
+        rows = {str(text): row for row, text in enumerate(arrays["texts"])}
+        return cls(rows, arrays["features"], arrays["mask"])
