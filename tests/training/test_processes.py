@@ -27,6 +27,7 @@ method:
 labels: {working_long_side_px: 64}
 training:
   input_size_px: 32
+  min_steps: 0
   batch_size: 4
   device: cpu
   optimizer: {kind: sgd, learning_rate: 0.01}

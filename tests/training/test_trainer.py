@@ -295,6 +295,12 @@ def test_progress_counts_the_steps_of_all_stages(tmp_path: Path) -> None:
     assert [what for what, *_ in told][::6] == ["training the teacher", "training the student"]
 
 
+def test_a_stage_on_a_small_set_goes_on_to_the_least_number_of_steps_in_whole_epochs(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, data=make_data(8), min_steps=5)
+    assert [trainer.steps_of(stage) for stage in trainer.method.stages] == [6, 6]
+    assert trainer.steps_of(Stage("long", 9)) == 18
+
+
 def test_the_history_is_one_json_object_a_line(tmp_path: Path) -> None:
     make_trainer(tmp_path, data=make_data(8)).run()
     rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]

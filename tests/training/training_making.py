@@ -66,7 +66,9 @@ def make_trainer(folder: Path, *, method: Method | None = None, **options: Any) 
     return Trainer(
         make_method() if method is None else method,
         options.get("data", make_data()),
-        TrainingSettings(**{"input_size_px": SIDE, "batch_size": 4, "device": "cpu", **settings}),
+        TrainingSettings(
+            **{"input_size_px": SIDE, "min_steps": 0, "batch_size": 4, "device": "cpu", **settings}
+        ),
         accelerator=build_accelerator("cpu", "no"),
         folder=folder,
         seed=options.get("seed", 3),

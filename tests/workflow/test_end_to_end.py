@@ -17,7 +17,7 @@ from PIL import Image
 from gaze_insight.cli.app import main
 
 TINY = (
-    "training.input_size_px=32", "training.batch_size=4", "training.device=cpu",
+    "training.input_size_px=32", "training.min_steps=0", "training.batch_size=4", "training.device=cpu",
     "training.selection=validation", "method.teacher_epochs=1", "method.student_epochs=2",
     "evaluation.resamples=100", "prediction.batch_size=2",
     "method.network={encoder: unet, teacher_channels: [8,8,8,8,8], student_channels: [4,4,4,4,4]}",

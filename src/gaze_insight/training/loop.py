@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,12 +115,13 @@ class Trainer:
         return self.state
 
     def steps_of(self, stage: Stage) -> int:
-        """Count the steps of a stage.
+        """Count the steps of a stage: its epochs, or as many more as ``min_steps`` asks for, in whole epochs.
 
         Args:
             stage: The stage.
         """
-        return stage.epochs * self.source.steps_per_epoch
+        epoch_steps = self.source.steps_per_epoch
+        return max(stage.epochs, math.ceil(self.settings.min_steps / epoch_steps)) * epoch_steps
 
     def _restore(self) -> None:
         saved = load_state(self.folder / STATE_FILE, self.state.fingerprint)

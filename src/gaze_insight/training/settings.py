@@ -34,6 +34,9 @@ class TrainingSettings(Settings):
 
     input_size_px: int = Field(160, ge=32, description="side of the square the network sees")
     batch_size: int = Field(8, ge=1, description="images a step, over all processes together")
+    min_steps: int = Field(
+        500, ge=0, description="a stage whose epochs make fewer steps (a small training set) goes on to these"
+    )
     optimizer: AdamSettings | SgdSettings = Field(AdamSettings(), discriminator="kind")
     warmup_frac: float = Field(0.05, ge=0, lt=1, description="share of a stage with a rising learning rate")
     final_rate_frac: float = Field(0.01, ge=0, le=1, description="where the cosine ends, of the peak rate")
