@@ -18,7 +18,8 @@ IDS = ("a", "b", "c", "d", "e", "f")
 COLUMNS = ["image=slide", "x=px", "y=py", "duration_ms=dur", "start_ms=begin"]
 TINY = (
     "training.input_size_px=32", "training.min_steps=0", "training.batch_size=2", "training.device=cpu",
-    "method.kind=unet", "method.student_epochs=2", "method.network={encoder: unet, student_channels: [4,4,4,4,4]}",
+    "method.kind=unet", "method.student_epochs=2",
+    "method.network={encoder: unet, student_channels: [4,4,4,4,4]}",
     "evaluation.resamples=100", "labels.working_long_side_px=32",
 )  # fmt: skip
 FLAGS = tuple(word for setting in TINY for word in ("--set", setting))
