@@ -235,3 +235,10 @@ def test_a_plug_in_that_cannot_be_imported_is_a_settings_error(capsys):
 
     assert main(["config", "show", "--plugin", "no_such_module"]) == 2
     assert "the plug-in 'no_such_module' cannot be imported" in capsys.readouterr().err
+
+
+def test_a_yardstick_beside_a_preset_keeps_its_network_and_length():
+    config = compose(["kvasir", "unet_masks"])
+    assert config.method.kind == "unet"
+    assert config.method.network.encoder == "unet"
+    assert config.method.student_epochs == compose(["kvasir"]).method.student_epochs

@@ -23,7 +23,14 @@ from gaze_insight.training.history import append_history, read_history, trim_his
 def make_state(step: int = 3, fingerprint: str = "one") -> TrainingState:
     optimizer = {"state": {0: {"step": torch.tensor(2.0)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
     return TrainingState(
-        fingerprint, 1, step, 2.5, {"w": torch.arange(4.0)}, optimizer, {}, {}, None, {"ce": 0.25}
+        fingerprint,
+        stage=1,
+        step=step,
+        seconds=2.5,
+        method={"w": torch.arange(4.0)},
+        optimizer=optimizer,
+        scaler={"scale": 1024.0},
+        sums={"ce": 0.25},
     )
 
 
@@ -35,6 +42,7 @@ def test_a_state_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert torch.equal(state.method["w"], torch.arange(4.0))
     assert state.optimizer == make_state().optimizer
     assert state.sums == {"ce": 0.25}
+    assert state.scaler == {"scale": 1024.0}
 
 
 def test_no_file_is_no_state(tmp_path: Path) -> None:

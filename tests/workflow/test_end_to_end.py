@@ -253,3 +253,44 @@ def test_a_plain_network_on_true_masks_needs_no_gaze(went, tmp_path, capsys):
     summary = json.loads(capsys.readouterr().out.partition("\n{")[2].join(["{", ""]))
     assert set(summary["test"]) == {"student"}
     assert summary["annotation_time_h"]["gaze"] == 0
+
+
+def test_a_test_image_that_was_trained_on_is_refused(went, capsys):
+    manifest = went.cohort / "cohort.yaml"
+    before = manifest.read_text()
+    facts = yaml.safe_load(before)
+    splits = facts["splits"]
+    splits["train"], splits["test"] = [*splits["train"][1:], splits["test"][0]], [splits["train"][0]]
+    manifest.write_text(yaml.safe_dump(facts))
+    try:
+        kept = files_in(went.run)
+        assert main(["evaluate", str(went.run), "--device", "cpu", "--quiet"]) == 3
+        assert "took part in the training" in capsys.readouterr().err
+        assert files_in(went.run) == kept
+    finally:
+        manifest.write_text(before)
+
+
+def test_another_split_says_that_it_was_trained_on(went):
+    assert main(["evaluate", str(went.run), "--split", "train", "--device", "cpu", "--quiet"]) == 0
+    found = json.loads((went.run / "evaluations" / "own-train" / "summary.json").read_text())
+    assert found["seen_in_training"] == found["split"]["test"] > 0
+    assert found["protocol"].startswith("no test")
+
+
+def test_a_data_set_of_ones_own_is_imported_by_name(tmp_path, monkeypatch, capsys):
+    (tmp_path / "my_data_set.py").write_text(
+        "from gaze_insight.cohort.datasets.registry import DATASETS\n"
+        "from gaze_insight.cohort.datasets.synthetic import import_synthetic\n"
+        "from gaze_insight.cohort.synthetic import SyntheticSettings\n"
+        "@DATASETS.register('mine')\n"
+        "def import_mine(source, destination, *, on_bad, progress):\n"
+        "    return import_synthetic(source, destination, settings=SyntheticSettings(cases=6))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["import", "custom", "mine", "source", "--plugin", "my_data_set", "--out", "cohort", "--quiet"]
+    assert main(words) == 0
+    assert "6 cases" in capsys.readouterr().out
+    assert main([*words[:2], "mein", *words[3:]]) == 2
+    assert "did you mean 'mine'" in capsys.readouterr().err
