@@ -129,7 +129,9 @@ BAD_TABLES = [
     pytest.param(row(1, "slide,px,py,dura,begin"), "row 1: the table lacks the column 'dur'", id="column"),
     pytest.param(replaced("gaze.csv", b""), "gaze.csv: the fixation table is empty", id="empty"),
     pytest.param(
-        replaced("gaze.csv", b"\xff\xfe\x00"), "gaze.csv: the fixation table is not UTF-8", id="binary"
+        replaced("gaze.csv", b"\xff\xfe\x00"),
+        "gaze.csv, row 1: the fixation table is not UTF-16",
+        id="binary",
     ),
     pytest.param(
         lambda s: (s / "gaze.csv").unlink(), "gaze.csv: the fixation table does not exist", id="none"
@@ -167,7 +169,8 @@ def test_bad_rows_are_left_out_and_listed_where_that_was_asked_for(source, tmp_p
     assert bring_in(source, tmp_path / "cohort", "--on-bad", "skip") == 0
     said = capsys.readouterr().out
     assert "6 cases, 6 with gaze" in said
-    assert f"rows of the gaze table left out: 1; the first: {source / 'gaze.csv'}, {message}" in said
+    assert f"problems in the gaze files: 1; the first: {source / 'gaze.csv'}, {message}" in said
+    assert "not used of the gaze files: 1 row impossible to read\n" in said
 
 
 def test_what_is_only_odd_is_counted_and_shown(source, tmp_path, capsys):
@@ -177,14 +180,36 @@ def test_what_is_only_odd_is_counted_and_shown(source, tmp_path, capsys):
     (source / "gaze.csv").write_text("\n".join(kept) + "\n")
     (source / "splits" / "train.txt").write_text("a\nb\nc\nunknown\n")
     assert bring_in(source, tmp_path / "cohort") == 0
-    assert "some things need a look: gaze-insight inspect" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "some things need a look: gaze-insight inspect" in said
+    assert "not used of the gaze files: 1 fixation too short to count, 1 fixation beside the image" in said
     assert run("inspect", tmp_path / "cohort") == 0
     said = capsys.readouterr().out
     assert "warning 1 image without gaze" in said
-    assert "warning 1 id of the gaze table without an image" in said
+    assert "warning 1 id in the gaze files without an image" in said
     assert "- zz" in said
     assert "warning 1 id of the split files not in the cohort" in said
-    assert "2 of 18 rows of the gaze table were left out" in said
+    assert "ok      1 fixation beside the image: not used" in said
+    assert "ok      1 fixation too short to count: not used" in said
+
+
+def test_rows_that_are_no_gaze_are_told_and_need_no_look(source, tmp_path, capsys):
+    rows = [f"{t},{one}.png,0.5,0.5,gaze" for one in "abcdef" for t in range(0, 600, 4)]
+    rows = [f"{4 * index},{row.split(',', 1)[1]}" for index, row in enumerate(rows)]
+    (source / "eye.csv").write_text("\n".join(["t,image,x,y,kind", *rows, ",,,,key press"]) + "\n")
+    (source / "eye.yaml").write_text(
+        "format: sample_table\nsettings: {columns: {time: t, x: x, y: y, image: image}, frame: image_unit, "
+        "where: {kind: gaze}}\nevents: {unit: image_unit, velocity_threshold: 1, max_distance: 0.02}\n"
+    )
+    words = ("--gaze", source / "eye.csv", "--gaze-config", source / "eye.yaml")
+    assert run("import", "folder", source, *words, "--out", tmp_path / "cohort", "--quiet") == 0
+    said = capsys.readouterr().out
+    assert "not used of the gaze files: 1 row of other things than gaze\n" in said
+    assert "next: gaze-insight inspect" in said
+    assert run("inspect", tmp_path / "cohort") == 0
+    said = capsys.readouterr().out
+    assert "ok      1 row of other things than gaze: not used" in said
+    assert "gaze table" not in said
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaze_insight.config.loading import compose, list_presets, load_config, merge, to_yaml
+from gaze_insight.config.loading import compose, list_presets, load_config, to_yaml
+from gaze_insight.config.overrides import merge
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.errors import SettingsError
 from gaze_insight.methods.registry import METHODS
+from gaze_insight.pseudomask.recipe import PseudoMaskSettings
 
 VALUES = st.recursive(
     st.integers() | st.text(max_size=3),
@@ -84,10 +86,14 @@ def test_an_override_can_change_the_kind_and_then_its_settings():
 
 def test_values_are_yaml():
     config = compose(
-        overrides=["training.ema_decay=null", "labels.crf=null", "method.darm={budget_frac: 0.2}"]
+        overrides=[
+            "training.ema_decay=null",
+            "labels.prior.cluster_gap_frac=null",
+            "method.darm={budget_frac: 0.2}",
+        ]
     )
     assert config.training.ema_decay is None
-    assert config.labels.crf is None
+    assert config.labels.prior.cluster_gap_frac is None
     assert config.method.darm.budget_frac == 0.2
 
 
@@ -110,8 +116,14 @@ def test_every_preset_says_in_a_line_what_it_is():
         ("training.bach_size=1", "'training.bach_size'", "'batch_size'"),
         ("training.optimizer.learning_rat=1", "'training.optimizer.learning_rat'", "'learning_rate'"),
         ("training.augmentation.hu=1", "'training.augmentation.hu'", "'hue'"),
-        ("labels.crf.iteration=3", "'labels.crf.iteration'", "'iterations'"),
-        ("labels.heatmap.sigma=1", "'labels.heatmap.sigma'", "'sigma_frac'"),
+        ("labels.parts=[{kind: heat}, {kind: crf, wieght: 3}]", "'labels.parts.1.wieght'", "'weight'"),
+        (
+            "labels.parts=[{kind: crf, crf: {iteration: 3}}]",
+            "'labels.parts.0.crf.iteration'",
+            "'iterations'",
+        ),
+        ("labels.parts=[{kind: grabcat}]", "'grabcat'", "'grabcut'"),
+        ("labels.prior.heatmap.sigma=1", "'labels.prior.heatmap.sigma'", "'sigma_frac'"),
         ("language.encoder.di=3", "'language.encoder.di'", "'dim'"),
         ("language.describer.contrst=3", "'language.describer.contrst'", "'contrast'"),
         ("method.afc_wieght=0", "'method.afc_wieght'", "'afc_weight'"),
@@ -145,11 +157,15 @@ def test_where_nothing_is_near_the_known_keys_are_listed():
         ("method.tau_positive=0.2", "method.tau_positive: .* found 0.2"),
         ("method.network.student_channels=[4, 4]", "method.network.student_channels.2: expected a value"),
         ("labels.levels.comprehensive=0.9", "labels.levels: .* must hold"),
+        ("labels.parts=[{kind: heat, weight: 0}]", "labels.parts.0.weight: expected greater than 0, found 0"),
+        ("labels.parts=[{weight: 1}]", "labels.parts: each part needs the name of a part as its kind"),
+        ("labels.parts=[grabcut]", "labels.parts.0: expected a mapping of settings, found 'grabcut'"),
+        ("labels.parts=[]", "labels.parts: expected Tuple should have at least 1 item"),
         ("language.describer.kind=file", "language.describer.path: expected a value, found none"),
         ("schema_version=2", "schema_version: expected 1, found 2"),
         ("training.batch_size=[", "not valid YAML"),
-        ("seed", "expected dotted.key=value, found 'seed'"),
-        ("=3", "expected dotted.key=value"),
+        ("seed", "--set expects dotted.key=value, found 'seed'"),
+        ("=3", "--set expects dotted.key=value"),
     ],
 )
 def test_a_bad_value_is_named_with_its_key_and_origin(override, message):
@@ -195,6 +211,7 @@ PLUGIN = """
 from typing import ClassVar, Literal
 from pydantic import Field
 from gaze_insight.methods.registry import METHODS
+from gaze_insight.pseudomask.recipe import PseudoMaskSettings
 from gaze_insight.methods.unet import UNet, UNetSettings
 
 class MySettings(UNetSettings):
@@ -242,3 +259,12 @@ def test_a_yardstick_beside_a_preset_keeps_its_network_and_length():
     assert config.method.kind == "unet"
     assert config.method.network.encoder == "unet"
     assert config.method.student_epochs == compose(["kvasir"]).method.student_epochs
+
+
+def test_the_preset_of_the_papers_scale_has_gazemedsegs_labels():
+    found, expected = compose(["kvasir"]).labels, PseudoMaskSettings.gazemedseg_kvasir()
+    sigma = found.parts[0].heatmap.sigma_frac
+    assert sigma == pytest.approx(70 / 768, abs=1e-6)
+    exact = expected.parts[0].heatmap.model_copy(update={"sigma_frac": sigma})
+    part = expected.parts[0].model_copy(update={"heatmap": exact})
+    assert found == expected.model_copy(update={"parts": (part,)})

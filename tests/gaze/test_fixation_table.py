@@ -197,3 +197,39 @@ def test_published_tables(real_data, file, rows, images, mean_count, fixation_h,
     assert summary.centre_first_share > 0.8
     assert annotation_time(reading.fixations, "fixation").hours == pytest.approx(fixation_h, abs=1e-3)
     assert annotation_time(reading.fixations).hours == pytest.approx(trial_h, abs=1e-3)
+
+
+def test_a_decimal_comma_and_utf_16(table):
+    rows = [["a.jpg", "0,5", "0,25", "200", "7,5"]]
+    path = table(rows, delimiter=";", encoding="utf-16")
+    reading = read_fixation_table(path, FixationColumns(decimal=","))
+    assert reading.fixations["a"].to_rows() == [[0.5, 0.25, 200, 7.5]]
+
+
+def test_the_order_of_viewing_is_that_of_the_first_rows_where_that_is_stated(table):
+    rows = [["c", 0.1], ["a", 0.1], ["c", 0.2], ["b", 0.1]]
+    path = table([[one, x, 0.5, 100, 0] for one, x in rows])
+    assert {facts.order for facts in read_fixation_table(path).facts.values()} == {None}
+    reading = read_fixation_table(path, FixationColumns(in_viewing_order=True))
+    assert {one: facts.order for one, facts in reading.facts.items()} == {"c": 0, "a": 1, "b": 2}
+    assert {facts.session for facts in reading.facts.values()} == {None}
+
+
+def test_each_annotator_has_an_order_of_viewing(table):
+    rows = [["a", "p"], ["z", "q"], ["b", "p"], ["y", "q"], ["c", "p"]]
+    path = table([[one, 0.5, 0.5, 100, 0, who] for one, who in rows], [*HEADER, "who"])
+    reading = read_fixation_table(path, FixationColumns(in_viewing_order=True, annotator="who"))
+    assert {one: facts.order for one, facts in reading.facts.items()} == {
+        "a": 0,
+        "b": 1,
+        "c": 2,
+        "z": 0,
+        "y": 1,
+    }
+
+
+def test_a_row_left_out_does_not_move_the_order(table):
+    path = table([["c", 0.5, 0.5, 10, 0], ["a", "x", 0.5, 100, 0], ["b", 0.5, 0.5, 100, 0]])
+    columns = FixationColumns(in_viewing_order=True)
+    reading = read_fixation_table(path, columns, on_bad_row="skip")
+    assert {one: facts.order for one, facts in reading.facts.items()} == {"c": 0, "b": 1}

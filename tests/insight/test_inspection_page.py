@@ -5,6 +5,7 @@ import pytest
 
 from gaze_insight.cohort.import_report import ImportReport, SizeMismatch
 from gaze_insight.gaze.fixations import Fixations
+from gaze_insight.gaze.readers.left_out import REASONS, count_words
 from gaze_insight.insight.findings import Finding, findings_from_import
 from gaze_insight.insight.inspection_page import InspectedCase, InspectionContent, SplitRow, write_inspection
 from gaze_insight.types import Size
@@ -58,7 +59,7 @@ def test_the_page_shows_everything_it_is_given(tmp_path):
         "5.7 an image (from 3 to 9)",
         "2.1 %",
         "93 %",
-        "off image",
+        "12 fixations beside the image",
         "2 h 12 min",
         "image_unit",
         "A caption.",
@@ -112,7 +113,24 @@ def test_an_import_with_trouble_names_each_kind_with_its_entries():
     )
     findings = {finding.title: finding for finding in findings_from_import(report)}
     assert findings["2 images without gaze"].items == ("b", "c")
-    assert findings["1 id of the gaze table without an image"].severity == "warning"
+    assert findings["1 id in the gaze files without an image"].severity == "warning"
     assert findings["1 image whose sizes disagree"].items == ("a: image 622 × 529, outline 620 × 530",)
     assert findings["1 file could not be used"].items == ("x.png: truncated",)
-    assert findings["7 of 100 rows of the gaze table were left out"].meaning == "By the rules: 7 off image."
+    left_out = findings["7 fixations beside the image: not used"]
+    assert left_out.severity == "ok"
+    assert left_out.meaning.endswith("The gaze files hold 100 rows.")
+    assert not any("too short" in title for title in findings)
+
+
+@pytest.mark.parametrize("reason", [*REASONS, "eyes_closed"])
+def test_each_reason_is_said_in_plain_words_and_none_is_a_warning(tmp_path, reason):
+    report = ImportReport(rows=9000, fixations=80, dropped={reason: 1234})
+    findings = findings_from_import(report)
+    assert {finding.severity for finding in findings} == {"ok"}
+    told = [finding for finding in findings if "1,234" in finding.title]
+    assert len(told) == (reason != "bad_row")
+    for finding in told:
+        assert "_" not in finding.title + finding.meaning
+        assert finding.meaning.endswith("The gaze files hold 9,000 rows, 80 fixations.")
+    html = written(tmp_path, dropped=report.dropped)
+    assert count_words(reason, 1234) in html

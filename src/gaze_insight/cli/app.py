@@ -29,13 +29,24 @@ app = App(
 )
 
 _IMPORTS = App(name="import", help="Make a cohort from images, masks and gaze recordings.", sort_key=0)
+_STUDIES = App(
+    name="study",
+    help="What seconds buy, what noise costs, how real simulated gaze is: curves, tables, a page.",
+    sort_key=80,
+)
 _CONFIG = App(name="config", help="Show and check settings; list presets and methods.", sort_key=90)
 app.command(_IMPORTS)
+app.command(_STUDIES)
 app.command(_CONFIG)
 
 _COMMANDS = {
     "inspect": ("inspecting:inspect", "What of a cohort will be used, and what is wrong with it."),
+    "quality": (
+        "quality:quality",
+        "Which recordings can be trusted; offset and drift, corrected on request.",
+    ),
     "label": ("labelling:label", "Gaze to pseudo-masks."),
+    "weak-labels": ("weak_labels:weak_labels", "Gaze to points, boxes or scribbles, for other tools."),
     "describe": ("describing:describe", "Words for each case."),
     "train": ("training:train", "Label, describe and train; stop at any moment and resume."),
     "evaluate": ("evaluating:evaluate", "Score a run on its test set, or on another cohort."),
@@ -46,17 +57,25 @@ _COMMANDS = {
     "doctor": ("doctor:doctor", "Versions, devices and what is missing."),
 }
 _IMPORTERS = {
-    "folder": "Your own images, masks and fixation table.",
+    "folder": "Your own images, masks and gaze files.",
     "kvasir": "Kvasir-SEG with the fixations of GazeMedSeg.",
     "ph2": "PH2 dermoscopy, with simulated gaze where asked for.",
     "synthetic": "Drawn images with known masks and simulated gaze.",
     "custom": "A data set that your own module registers.",
+    "formats": "List the gaze file formats and their settings.",
 }
 _SETTINGS = {
     "show": "Check settings and show the complete configuration they make.",
     "presets": "List the presets.",
     "methods": "List the methods.",
 }
+_STUDY_COMMANDS = {
+    "time": "Quality of the pseudo-masks against seconds of looking.",
+    "noise": "Quality of the pseudo-masks against noise in the recordings.",
+    "simulator": "Simulated against real readings of the same images.",
+}
+for _place, (_name, _help) in enumerate(_STUDY_COMMANDS.items()):
+    _STUDIES.command(f"gaze_insight.cli.study:{_name}", name=_name, help=_help, sort_key=_place)
 for _place, (_name, _help) in enumerate(_IMPORTERS.items()):
     _IMPORTS.command(f"gaze_insight.cli.importing:import_{_name}", name=_name, help=_help, sort_key=_place)
 for _name, _help in _SETTINGS.items():

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from gaze_insight.cli.console import say, show_progress
-from gaze_insight.cli.options import ConfigFiles, Overrides, Plugins, Presets, Quiet, compose_config
+from gaze_insight.cli.options import (
+    Cluster,
+    ConfigFiles,
+    Overrides,
+    Plugins,
+    Presets,
+    Quiet,
+    Workers,
+    compose_config,
+)
 
 __all__ = ["describe"]
 
@@ -19,6 +28,8 @@ def describe(
     config: ConfigFiles = (),
     overrides: Overrides = (),
     plugins: Plugins = (),
+    workers: Workers = None,
+    cluster: Cluster = None,
     quiet: Quiet = False,
 ) -> None:
     """Put each case into words, measured from image and gaze or read from a file, and write them for a look.
@@ -34,7 +45,9 @@ def describe(
     settings = compose_config(presets, config, overrides, plugins)
     opened = Cohort.open(cohort)
     with show_progress(quiet=quiet) as progress:
-        described = make(opened, settings.language, settings.labels, progress=progress)
+        described = make(
+            opened, settings.language, settings.labels, workers=workers, cluster=cluster, progress=progress
+        )
     target = opened.folder / "derived" / "descriptions.jsonl" if out is None else out
     target.parent.mkdir(parents=True, exist_ok=True)
     write_descriptions(target, described)

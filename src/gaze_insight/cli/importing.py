@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from gaze_insight.cli.console import load_plugins, say, show_progress
-from gaze_insight.cli.options import Count, OnBad, Plugins, Quiet, Seed
+from gaze_insight.cli.console import load_plugins, print_json, say, show_progress
+from gaze_insight.cli.gaze_options import (
+    Columns,
+    Frame,
+    GazeConfigs,
+    GazeFormatName,
+    GazeOverrides,
+    GazePaths,
+    GeometryFile,
+    TrialsFile,
+    compose_gaze_source,
+    list_settings,
+)
+from gaze_insight.cli.options import Count, Json, OnBad, Plugins, Quiet, Seed
+from gaze_insight.errors import SettingsError
 
 if TYPE_CHECKING:
     from gaze_insight.cohort.cohort import Cohort
-    from gaze_insight.gaze.readers.fixation_table import FixationColumns
 
-__all__ = ["import_custom", "import_folder", "import_kvasir", "import_ph2", "import_synthetic"]
+__all__ = [
+    "import_custom",
+    "import_folder",
+    "import_formats",
+    "import_kvasir",
+    "import_ph2",
+    "import_synthetic",
+]
 
 _Out = Annotated[Path, Parameter(name=("--out", "-o"), help="Folder of the cohort that is made.")]
 _Splits = Annotated[
@@ -101,18 +120,14 @@ def import_folder(
     /,
     *,
     out: _Out,
-    gaze: _Gaze = None,
-    columns: Annotated[
-        tuple[str, ...],
-        Parameter(
-            name="--column",
-            show_default=False,
-            help="ROLE=NAME, such as x=FixX; repeat for each role that differs from GazeMedSeg's table. "
-            "Roles: image, x, y, duration_ms, start_ms, annotator, image_height, image_width. An empty name "
-            "says that there is no such column. time_unit=s says that times are in seconds.",
-        ),
-    ] = (),
-    frame: Literal["image_unit", "image_px"] = "image_unit",
+    gaze: GazePaths = (),
+    gaze_format: GazeFormatName = None,
+    columns: Columns = (),
+    frame: Frame = None,
+    geometry: GeometryFile = None,
+    trials: TrialsFile = None,
+    gaze_config: GazeConfigs = (),
+    gaze_set: GazeOverrides = (),
     splits: _Splits = None,
     patients: Path | None = None,
     spacing_mm: tuple[float, float] | None = None,
@@ -121,13 +136,13 @@ def import_folder(
     simulate_gaze: _Simulate = False,
     seed: Seed = 0,
     on_bad: OnBad = "raise",
+    plugins: Plugins = (),
     quiet: Quiet = False,
 ) -> None:
-    """Import your own folder: images/, masks/ where there are any, and a fixation table.
+    """Import your own folder: images/, masks/ where there are any, and gaze files of any format.
 
     Args:
         source: The folder with images/.
-        frame: What the table's x and y are: fractions of the image, or its pixels.
         patients: CSV with the columns id and patient, so that no patient stands in two splits.
         spacing_mm: Distance between pixels, down and across, in mm.
         min_duration_ms: Shorter fixations are dropped and counted.
@@ -135,9 +150,16 @@ def import_folder(
     """
     from gaze_insight.cohort.datasets.folder import import_folder as build
 
+    load_plugins(plugins)
+    reading = compose_gaze_source(
+        files=gaze_config, overrides=gaze_set, form=gaze_format, columns=columns, frame=frame,
+        geometry=geometry, trials=trials,
+    )  # fmt: skip
+    if not gaze and any((gaze_format, columns, frame, geometry, trials, gaze_config, gaze_set)):
+        raise SettingsError("these flags say how gaze is read, but there is none", remedy="--gaze FILE")
     with show_progress(quiet=quiet) as progress:
         cohort = build(
-            source, out, gaze=gaze, columns=_columns(columns), frame=frame, splits=splits, patients=patients,
+            source, out, gaze=gaze or None, gaze_source=reading, splits=splits, patients=patients,
             spacing_mm=spacing_mm, name=name, min_duration_ms=min_duration_ms, simulate_gaze=simulate_gaze,
             seed=seed, on_bad=on_bad, progress=progress,
         )  # fmt: skip
@@ -196,39 +218,50 @@ def import_custom(
     _tell(cohort)
 
 
-def _columns(pairs: tuple[str, ...]) -> FixationColumns | None:
-    from pydantic import ValidationError
+def import_formats(*, plugins: Plugins = (), json: Json = False) -> None:
+    """List the gaze file formats with their settings and defaults."""
+    from gaze_insight.gaze.events import EventSettings
+    from gaze_insight.gaze.readers.registry import GAZE_FORMATS
 
-    from gaze_insight.errors import SettingsError
-    from gaze_insight.gaze.readers.fixation_table import FixationColumns
-
-    if not pairs:
-        return None
-    bare = next((pair for pair in pairs if "=" not in pair), None)
-    if bare is not None:
-        raise SettingsError(f"--column expects ROLE=NAME, found {bare!r}", remedy="such as --column x=FixX")
-    values = {role: name for role, _, name in (pair.partition("=") for pair in pairs)}
-    known = FixationColumns.model_fields
-    strange = next((role for role in values if role not in known), None)
-    if strange is not None:
-        raise SettingsError(f"--column: unknown role {strange!r}", remedy=f"roles: {', '.join(known)}")
-    try:
-        return FixationColumns.model_validate({role: name or None for role, name in values.items()})
-    except ValidationError as error:
-        first = error.errors()[0]
-        place, found = ".".join(map(str, first["loc"])), first["input"]
-        what = first["msg"].replace("Input should be", "expected")
-        raise SettingsError(f"--column {place}: {what}, found {found or ''!r}") from error
+    load_plugins(plugins)
+    forms = {name: GAZE_FORMATS[name] for name in GAZE_FORMATS}
+    settings = {name: list_settings(form.settings_type) for name, form in forms.items()}
+    if json:
+        fields = ("setting", "default", "what")
+        print_json(
+            {
+                name: {
+                    "what": form.what,
+                    "endings": form.endings,
+                    "settings": [dict(zip(fields, row, strict=True)) for row in settings[name]],
+                }
+                for name, form in forms.items()
+            }
+        )
+        return
+    for name, form in forms.items():
+        say(f"{name}: {form.what}")
+        say(f"    files: {', '.join(f'*{ending}' for ending in form.endings)}")
+        for setting, default, what in settings[name]:
+            say(f"    settings.{setting}={default}  {what}")
+    say("event detection in samples (state any, or events={}, where the file has fixations of its own):")
+    for setting, default, what in list_settings(EventSettings):
+        say(f"    events.{setting}={default}  {what}")
 
 
 def _tell(cohort: Cohort) -> None:
+    from gaze_insight.gaze.readers.left_out import count_words
+
     report = cohort.report
     splits = ", ".join(f"{split} {len(ids)}" for split, ids in cohort.splits.items())
     say(f"{cohort.folder}: {len(cohort)} cases, {len(report.joined)} with gaze; {splits}")
     if report.excluded:
         say(f"images left out: {len(report.excluded)}; the first: {': '.join(report.excluded[0])}")
     if report.problems:
-        say(f"rows of the gaze table left out: {len(report.problems)}; the first: {report.problems[0]}")
+        say(f"problems in the gaze files: {len(report.problems)}; the first: {report.problems[0]}")
+    unused = [count_words(name, count) for name, count in report.dropped.items() if count]
+    if unused:
+        say(f"not used of the gaze files: {', '.join(unused)}")
     if report.clean:
         say(f"next: gaze-insight inspect {cohort.folder}")
     else:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gaze_insight.config.run_config import RunConfig
 
 __all__ = [
+    "Cluster",
     "ConfigFiles",
     "Count",
     "Device",
@@ -24,6 +25,7 @@ __all__ = [
     "Presets",
     "Quiet",
     "Seed",
+    "Workers",
     "compose_config",
 ]
 
@@ -70,6 +72,24 @@ Json = Annotated[bool, Parameter(name="--json", show_default=False, help="Write 
 Quiet = Annotated[bool, Parameter(name="--quiet", show_default=False, help="Show no progress.")]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
 Seed = Annotated[int, Parameter(validator=Number(gte=0))]
+Workers = Annotated[
+    int | None,
+    Parameter(
+        name="--workers",
+        show_default=False,
+        validator=Number(gte=1),
+        help="Processes of this machine; by default one a core. 1 stays in one process.",
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    Parameter(
+        name="--cluster",
+        show_default=False,
+        help="A dask scheduler, such as tcp://host:8786, whose workers are used instead; they must see "
+        "cohort and images under the same paths.",
+    ),
+]
 
 
 def compose_config(

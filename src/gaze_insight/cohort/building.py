@@ -20,7 +20,8 @@ from gaze_insight.cohort.listing import match_masks
 from gaze_insight.cohort.splits import SplitSettings, make_splits, split_from_files, thumbnail
 from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.gaze.fixations import Fixations
-from gaze_insight.gaze.readers.fixation_table import TableReading
+from gaze_insight.gaze.readers.reading import GazeReading
+from gaze_insight.gaze.recording import RecordingFacts
 from gaze_insight.gaze.simulator import SimulatorSettings, simulate_fixations
 from gaze_insight.types import FloatArray, Progress, Size, Split, silent
 
@@ -41,8 +42,10 @@ class CohortParts:
         root: Folder that holds the images.
         images: Image file by id.
         masks: Mask file by file name without ending.
-        gaze: The table's reading; None where there is none.
-        gaze_origin: Whether a person's or a simulated gaze is in the table; each case's meta repeats it.
+        gaze: What the gaze files hold; None where there are none.
+        gaze_files: The files of `gaze`, for the report.
+        gaze_origin: Whether a person's or a simulated gaze is in them; each case's meta repeats it. What a
+            file of simulated gaze says about its recording is not kept.
         simulator: Simulate gaze on the masks of cases without gaze; None: do not.
         simulator_seed: Seed of the simulation; each case has its own stream, whatever the others are.
         splits: Folder of split files, or how to make splits.
@@ -62,7 +65,8 @@ class CohortParts:
     root: Path
     images: Mapping[str, Path]
     masks: Mapping[str, Path] = field(default_factory=dict)
-    gaze: TableReading | None = None
+    gaze: GazeReading | None = None
+    gaze_files: tuple[str, ...] = ()
     gaze_origin: Literal["recorded", "simulated"] = "recorded"
     simulator: SimulatorSettings | None = None
     simulator_seed: int = 0
@@ -202,11 +206,14 @@ def _join(
     off_image = 0
     for one, look in good.items():
         meta: dict[str, str] = {}
+        facts = None
         fixations = recorded.get(one, look.simulated)
         if fixations is not None and look.size is not None:
             unit = _in_unit(fixations, look.size)
-            off_image += len(fixations) - len(unit)
+            beside = len(fixations) - len(unit)
+            off_image += beside
             fixations = unit
+            facts = _facts(parts, one, beside)
             meta["gaze"] = parts.gaze_origin if one in recorded else "simulated"
         cases[one] = Case(
             id=one,
@@ -217,8 +224,17 @@ def _join(
             spacing_mm=parts.spacing_mm,
             image_size=look.size,
             meta=meta,
+            recording=facts,
         )
     return cases, off_image
+
+
+def _facts(parts: CohortParts, one: str, beside: int) -> RecordingFacts | None:
+    """What the files say of the recording, with the fixations beside the image that were dropped here."""
+    if parts.gaze is None or parts.gaze_origin != "recorded" or one not in parts.gaze.facts:
+        return None
+    facts = parts.gaze.facts[one]
+    return replace(facts, off_image=facts.off_image + beside)
 
 
 def _in_unit(fixations: Fixations, size: Size) -> Fixations:
@@ -249,7 +265,9 @@ def _report(
         images_without_mask=tuple(one for one, case in cases.items() if case.mask_path is None),
         empty_masks=tuple(one for one in cases if seen[one].mask_empty),
         sizes_disagree=_mismatches(seen, {} if gaze is None else gaze.sizes),
+        gaze_files=parts.gaze_files,
         rows=0 if gaze is None else gaze.rows,
+        fixations=0 if gaze is None else sum(one.fixations or 0 for one in gaze.facts.values()),
         dropped={} if gaze is None else dict(gaze.dropped),
         problems=() if gaze is None else tuple(str(problem) for problem in gaze.problems),
         bad_files=tuple((str(error.path or parts.images[one]), error.message) for one, error in bad.items()),

@@ -9,6 +9,7 @@ from pathlib import Path
 from gaze_insight.cohort.images import read_image, read_mask
 from gaze_insight.errors import DataError
 from gaze_insight.gaze.fixations import Fixations
+from gaze_insight.gaze.recording import RecordingFacts
 from gaze_insight.language.schema import Description
 from gaze_insight.types import BoolArray, ByteArray, Size
 
@@ -29,6 +30,7 @@ class Case:
         spacing_mm: Distance between pixel centres (down, across) in mm, where known.
         image_size: Height and width of the stored image in pixels.
         meta: Further facts as text, such as ``{"gaze": "simulated"}``.
+        recording: What the recording says of the reading besides its fixations; None where none was made.
 
     Example:
         >>> case = Case(id="a", image_path=Path("images/a.png"))
@@ -45,6 +47,7 @@ class Case:
     spacing_mm: tuple[float, float] | None = None
     image_size: Size | None = None
     meta: Mapping[str, str] = field(default_factory=dict)
+    recording: RecordingFacts | None = None
 
     def read_image(self) -> ByteArray:
         """Read the image.

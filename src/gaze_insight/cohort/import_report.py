@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gaze_insight.errors import DataError
+from gaze_insight.gaze.readers.left_out import unexpected
 from gaze_insight.types import Size
 
 __all__ = ["ImportReport", "SizeMismatch"]
@@ -42,14 +43,17 @@ class ImportReport:
     Args:
         joined: Cases with both an image and at least one fixation.
         images_without_gaze: Cases kept although nobody looked at them (they cannot be trained on from gaze).
-        gaze_without_image: Ids of the gaze table for which there is no image; their gaze is not used.
+        gaze_without_image: Ids in the gaze files for which there is no image; their gaze is not used.
         images_without_mask: Cases that cannot be scored.
         masks_without_image: Ids of masks without an image; not used.
         empty_masks: Cases whose mask has no foreground.
         sizes_disagree: Images whose size differs from their mask's or the table's.
-        rows: Rows of the gaze table.
-        dropped: Rows of the gaze table that were not used, by reason.
-        problems: Messages for rows that were skipped.
+        gaze_files: The gaze files that were given; those that could not be read are among the problems.
+        rows: Rows of the gaze files (of fixations, or of samples).
+        fixations: Fixations in them, before any was dropped.
+        dropped: Rows, samples or fixations of the gaze files that were not used, by reason (see
+            `gaze.readers.left_out.REASONS`).
+        problems: Messages for rows and gaze files that were skipped.
         bad_files: Path and message of each file that could not be used.
         excluded: Id and reason of each image that is not in the cohort.
         ignored_files: Files beside the images and masks whose names are not those of images.
@@ -68,7 +72,9 @@ class ImportReport:
     masks_without_image: tuple[str, ...] = ()
     empty_masks: tuple[str, ...] = ()
     sizes_disagree: tuple[SizeMismatch, ...] = ()
+    gaze_files: tuple[str, ...] = ()
     rows: int = 0
+    fixations: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     bad_files: tuple[tuple[str, str], ...] = ()
@@ -81,8 +87,12 @@ class ImportReport:
     def clean(self) -> bool:
         """Whether every image, mask and row could be used and joined.
 
+        Rows that every recording may have beside its gaze, such as those of the other eye, do not count.
+
         Example:
             >>> ImportReport().clean, ImportReport(gaze_without_image=("b",)).clean
+            (True, False)
+            >>> ImportReport(dropped={"other_eye": 9}).clean, ImportReport(dropped={"off_image": 1}).clean
             (True, False)
         """
         concerns = (
@@ -95,7 +105,7 @@ class ImportReport:
             self.unknown_split_ids,
             self.unsplit,
         )
-        return not any(concerns) and not sum(self.dropped.values())
+        return not any(concerns) and not unexpected(self.dropped)
 
     def to_record(self) -> dict[str, Any]:
         """Turn the report into plain values for a YAML or JSON file.

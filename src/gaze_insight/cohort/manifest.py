@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import yaml
+from pydantic import TypeAdapter
 
 from gaze_insight.cohort.atomic import write_text_atomic
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.import_report import ImportReport
 from gaze_insight.errors import DataError
 from gaze_insight.gaze.fixations import Fixations
+from gaze_insight.gaze.recording import RecordingFacts
 from gaze_insight.language.files import read_descriptions, write_descriptions
 from gaze_insight.types import Size, Split
 
@@ -34,6 +36,7 @@ _KEYS = {"schema_version", "name", "root", "cases", "source", "splits", "report"
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_RECORDING: TypeAdapter[RecordingFacts] = TypeAdapter(RecordingFacts)
 
 
 def write_manifest(cohort: Cohort) -> None:
@@ -201,13 +204,17 @@ def _case_record(case: Case, root: Path | None) -> dict[str, Any]:
         record["meta"] = dict(case.meta)
     if case.fixations is not None:
         record["fixations"] = _fixations_record(case.fixations)
+    if case.recording is not None:
+        record["recording"] = {
+            name: value for name, value in asdict(case.recording).items() if value is not None
+        }
     return record
 
 
 def _case(record: Mapping[str, Any], root: Path | None) -> Case:
     base = Path() if root is None else root
     mask, size, spacing = record.get("mask"), record.get("size"), record.get("spacing_mm")
-    patient, gaze = record.get("patient"), record.get("fixations")
+    patient, gaze, recording = record.get("patient"), record.get("fixations"), record.get("recording")
     return Case(
         id=str(record["id"]),
         image_path=base / record["image"],
@@ -217,6 +224,7 @@ def _case(record: Mapping[str, Any], root: Path | None) -> Case:
         spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
         image_size=_size(size),
         meta={str(key): str(value) for key, value in record.get("meta", {}).items()},
+        recording=None if recording is None else _RECORDING.validate_python(recording),
     )
 
 

@@ -11,18 +11,21 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from gaze_insight.config.overrides import merge, parse_override
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.errors import SettingsError
 from gaze_insight.language.registry import DESCRIBERS
 from gaze_insight.methods.registry import METHODS
+from gaze_insight.pseudomask.parts import PARTS
 from gaze_insight.registry import Registry
 
-__all__ = ["compose", "list_presets", "load_config", "merge", "to_yaml"]
+__all__ = ["compose", "list_presets", "load_config", "to_yaml"]
 
 
 _REGISTERED: dict[tuple[str, ...], tuple[Registry[Any], str]] = {
     ("method",): (METHODS, "fgi"),
     ("language", "describer"): (DESCRIBERS, "measured"),
+    ("labels", "parts", "*"): (PARTS, "prior"),
 }
 
 
@@ -42,33 +45,6 @@ def list_presets() -> dict[str, str]:
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if entry.name.endswith(".yaml")
     }
-
-
-def merge(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge nested mappings; a mapping whose ``kind`` changes is replaced as a whole.
-
-    Args:
-        base: The values so far.
-        update: The values that win.
-
-    Returns:
-        A new mapping.
-
-    Example:
-        >>> merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
-        {'a': {'b': 1, 'c': 3}}
-        >>> merge({"m": {"kind": "x", "p": 1}}, {"m": {"kind": "y"}})
-        {'m': {'kind': 'y'}}
-    """
-    merged = dict(base)
-    for key, value in update.items():
-        present = merged.get(key)
-        if isinstance(present, Mapping) and isinstance(value, Mapping):
-            other_kind = "kind" in value and "kind" in present and value["kind"] != present["kind"]
-            merged[key] = dict(value) if other_kind else merge(present, value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def compose(
@@ -103,7 +79,7 @@ def compose(
         values = _merge_run(values, _read_yaml(path))
         origins.append(str(path))
     for text in overrides:
-        values = _merge_run(values, _parse_override(text))
+        values = _merge_run(values, parse_override(text))
         origins.append(f"--set {text}")
     return _validate(values, origins)
 
@@ -179,19 +155,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _parse_override(text: str) -> dict[str, Any]:
-    key, sign, value = text.partition("=")
-    if not sign or not key.strip():
-        raise SettingsError(f"expected dotted.key=value, found {text!r}")
-    try:
-        parsed: Any = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"the value in {text!r} is not valid YAML") from error
-    for part in reversed(key.strip().split(".")):
-        parsed = {part: parsed}
-    return dict(parsed)
-
-
 def _validate(values: dict[str, Any], origins: list[str]) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
@@ -249,12 +212,12 @@ def _walk(location: Sequence[str], values: dict[str, Any]) -> tuple[list[str], l
     models: list[type[BaseModel]] = [RunConfig]
     keys: list[str] = []
     for part in location:
-        of_kind = [model for model in models if _kind(model) == part]
+        of_kind = [model for model in models if _kind(model) == part] if len(models) > 1 else []
         if of_kind:
             models = of_kind
             continue
         keys.append(part)
-        registered = _REGISTERED.get(tuple(keys))
+        registered = _REGISTERED.get(tuple("*" if key.isdigit() else key for key in keys))
         if registered is not None:
             registry, default = registered
             models = [registry[_kind_given(keys, values) or default].settings_type]
@@ -266,7 +229,10 @@ def _walk(location: Sequence[str], values: dict[str, Any]) -> tuple[list[str], l
 
 def _kind_given(keys: Sequence[str], values: Any) -> str | None:
     for key in keys:
-        values = values.get(key) if isinstance(values, dict) else None
+        if isinstance(values, list | tuple):
+            values = values[int(key)]
+        else:
+            values = values.get(key) if isinstance(values, dict) else None
     return values.get("kind") if isinstance(values, dict) else None
 
 

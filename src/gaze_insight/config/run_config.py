@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from gaze_insight.errors import SettingsError
 from gaze_insight.evaluation.overlap import EmptyPolicy
+from gaze_insight.gaze.weak_labels import WeakLabelSettings
 from gaze_insight.language.encoders.settings import AttributeEncoderSettings, EncoderSettings
 from gaze_insight.language.registry import DESCRIBERS
 from gaze_insight.methods.registry import METHODS
@@ -86,6 +87,7 @@ class RunConfig(Settings):
     schema_version: Literal[1] = 1
     seed: int = Field(0, ge=0)
     labels: PseudoMaskSettings = PseudoMaskSettings()
+    weak_labels: WeakLabelSettings = WeakLabelSettings()
     language: LanguageSettings = LanguageSettings()
     method: Annotated[SerializeAsAny[Settings], _registered("method", METHODS, "fgi")] = Field(
         default_factory=lambda: METHODS["fgi"].settings_type()

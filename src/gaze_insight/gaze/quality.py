@@ -10,7 +10,7 @@ import numpy as np
 from gaze_insight.errors import DataError
 from gaze_insight.gaze.annotation_time import annotation_time
 from gaze_insight.gaze.fixations import Fixations
-from gaze_insight.gaze.readers.fixation_table import TableReading
+from gaze_insight.gaze.readers.reading import GazeReading
 
 __all__ = ["GazeSummary", "summarise"]
 
@@ -54,7 +54,7 @@ class GazeSummary:
     dropped: dict[str, int]
 
 
-def summarise(reading: TableReading | Mapping[str, Fixations]) -> GazeSummary:
+def summarise(reading: GazeReading | Mapping[str, Fixations]) -> GazeSummary:
     """Describe a table's reading, or readings by image id.
 
     Args:
@@ -68,7 +68,7 @@ def summarise(reading: TableReading | Mapping[str, Fixations]) -> GazeSummary:
         >>> summary.images, summary.empty, summary.per_image_mean, summary.off_image_share
         (2, 1, 0.5, 0.0)
     """
-    readings = reading.fixations if isinstance(reading, TableReading) else reading
+    readings = reading.fixations if isinstance(reading, GazeReading) else reading
     counts = np.array([len(one) for one in readings.values()], dtype=np.int64)
     durations = np.concatenate([np.zeros(0), *(one.duration_ms for one in readings.values())])
     annotators: dict[str, int] = {}
@@ -89,7 +89,7 @@ def summarise(reading: TableReading | Mapping[str, Fixations]) -> GazeSummary:
         centre_first_share=_centre_first_share(readings),
         hours=annotation_time(readings).hours,
         annotators=annotators,
-        dropped=dict(reading.dropped) if isinstance(reading, TableReading) else {},
+        dropped=dict(reading.dropped) if isinstance(reading, GazeReading) else {},
     )
 
 
@@ -101,8 +101,8 @@ def _in_unit(fixations: Fixations) -> Fixations | None:
         return None
 
 
-def _off_image_share(reading: TableReading | Mapping[str, Fixations]) -> float | None:
-    if isinstance(reading, TableReading):
+def _off_image_share(reading: GazeReading | Mapping[str, Fixations]) -> float | None:
+    if isinstance(reading, GazeReading):
         return reading.off_image / reading.measured if reading.measured else None
     placed = [unit for unit in map(_in_unit, reading.values()) if unit is not None and len(unit) > 0]
     if not placed:

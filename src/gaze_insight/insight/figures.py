@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -17,6 +15,7 @@ from numpy.typing import ArrayLike
 from gaze_insight.evaluation.cases import CaseScore
 from gaze_insight.evaluation.statistics import bootstrap_interval
 from gaze_insight.evaluation.strata import size_strata
+from gaze_insight.insight.chart_style import INK, SERIES, STYLE, as_svg, blank_figure
 
 __all__ = [
     "dice_distribution",
@@ -25,57 +24,6 @@ __all__ = [
     "learning_curves",
     "size_strata_chart",
 ]
-
-_INK = "#010203"
-_SERIES = ("#1f8fe0", "#e8a013", "#b14fe0", "#2aa876", "#e0527a")
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "gaze-insight",
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": _INK,
-    "grid.alpha": 0.12,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-}
-
-
-def _figure(width_in: float, height_in: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
-    figure.patch.set_alpha(0)
-    axes = [figure.add_subplot(1, columns, number + 1) for number in range(columns)]
-    for axis in axes:
-        axis.patch.set_alpha(0)
-    return figure, axes
-
-
-def _svg(figure: Figure, name: str, label: str) -> str:
-    """Write the figure as inline SVG whose ids are its own and whose ink is the page's text colour."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'href="#', f'href="#{name}-', text)
-    text = text.replace("url(#", f"url(#{name}-").replace(_INK, "currentColor")
-    text = re.sub(r'<svg[^>]*?viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1" HEAD>', text, count=1)
-    safe = label.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    head = (
-        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'class="chart" role="img" aria-label="{safe}"'
-    )
-    return text.replace("HEAD", head, 1)
 
 
 def histogram(values: ArrayLike, *, name: str, label: str, x_label: str, y_label: str, bins: int = 24) -> str:
@@ -103,11 +51,11 @@ def histogram(values: ArrayLike, *, name: str, label: str, x_label: str, y_label
     clipped = np.minimum(array, top)
     whole = bool((array == np.rint(array)).all()) and top - float(array.min()) < bins
     edges: Any = np.arange(array.min() - 0.5, np.floor(top) + 1.5) if whole else bins
-    with mpl.rc_context(_STYLE):
-        figure, (axis,) = _figure(5.4, 2.7)
-        axis.hist(clipped, bins=edges, color=_SERIES[0], alpha=0.85, rwidth=0.94)
+    with mpl.rc_context(STYLE):
+        figure, (axis,) = blank_figure(5.4, 2.7)
+        axis.hist(clipped, bins=edges, color=SERIES[0], alpha=0.85, rwidth=0.94)
         median = float(np.median(array))
-        axis.axvline(median, color=_INK, linewidth=1.2, linestyle=(0, (4, 3)))
+        axis.axvline(median, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
         axis.annotate(
             f" median {median:.0f}",
             (median, 1.0),
@@ -116,7 +64,7 @@ def histogram(values: ArrayLike, *, name: str, label: str, x_label: str, y_label
         )
         axis.set(xlabel=x_label, ylabel=y_label)
         axis.grid(visible=False, axis="x")
-        return _svg(figure, name, label)
+        return as_svg(figure, name, label)
 
 
 def dice_distribution(scores: Mapping[str, Sequence[CaseScore]], titles: Mapping[str, str]) -> str:
@@ -137,7 +85,7 @@ def dice_distribution(scores: Mapping[str, Sequence[CaseScore]], titles: Mapping
     if not shown:
         return ""
     edges = np.linspace(0, 1, 21)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(5.4, 1.0 + 1.05 * len(shown)), layout="constrained")
         figure.patch.set_alpha(0)
         shared: Axes | None = None
@@ -147,9 +95,9 @@ def dice_distribution(scores: Mapping[str, Sequence[CaseScore]], titles: Mapping
             axis.patch.set_alpha(0)
             values = [row.dice for row in rows]
             axis.hist(
-                values, bins=edges.tolist(), color=_SERIES[number % len(_SERIES)], alpha=0.85, rwidth=0.92
+                values, bins=edges.tolist(), color=SERIES[number % len(SERIES)], alpha=0.85, rwidth=0.92
             )
-            axis.axvline(float(np.mean(values)), color=_INK, linewidth=1.2, linestyle=(0, (4, 3)))
+            axis.axvline(float(np.mean(values)), color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
             axis.text(
                 0.01,
                 0.96,
@@ -161,7 +109,7 @@ def dice_distribution(scores: Mapping[str, Sequence[CaseScore]], titles: Mapping
             axis.set(xlim=(0, 1), ylabel="cases")
             axis.tick_params(labelbottom=number == len(shown) - 1)
         axis.set(xlabel="Dice of a case (1 = perfect outline)")
-        return _svg(
+        return as_svg(
             figure, "dice-distribution", "Number of test cases by Dice, one row of bars for each model"
         )
 
@@ -184,10 +132,10 @@ def size_strata_chart(scores: Mapping[str, Sequence[CaseScore]], titles: Mapping
     strata = {head: parts for head, parts in strata.items() if parts}
     if not strata:
         return ""
-    with mpl.rc_context(_STYLE):
-        figure, (axis,) = _figure(5.4, 3.1)
+    with mpl.rc_context(STYLE):
+        figure, (axis,) = blank_figure(5.4, 3.1)
         for number, (head, parts) in enumerate(strata.items()):
-            colour = _SERIES[number % len(_SERIES)]
+            colour = SERIES[number % len(SERIES)]
             for place, part in enumerate(parts):
                 values = [score.dice for score in part.scores]
                 low, high = bootstrap_interval(values)
@@ -211,7 +159,9 @@ def size_strata_chart(scores: Mapping[str, Sequence[CaseScore]], titles: Mapping
         )
         axis.grid(visible=False, axis="x")
         axis.legend(loc="lower right")
-        return _svg(figure, "size-strata", "Mean Dice with 95 % interval for small, medium and large lesions")
+        return as_svg(
+            figure, "size-strata", "Mean Dice with 95 % interval for small, medium and large lesions"
+        )
 
 
 def dice_scatter(
@@ -237,10 +187,10 @@ def dice_scatter(
     if len(pairs) == 0:
         return ""
     better = int((pairs[:, 1] > pairs[:, 0]).sum())
-    with mpl.rc_context(_STYLE):
-        figure, (axis,) = _figure(5.4, 4.4)
-        axis.plot([0, 1], [0, 1], color=_INK, linewidth=1, linestyle=(0, (4, 3)), alpha=0.6)
-        axis.scatter(pairs[:, 0], pairs[:, 1], s=26, color=_SERIES[0], alpha=0.6, linewidths=0)
+    with mpl.rc_context(STYLE):
+        figure, (axis,) = blank_figure(5.4, 4.4)
+        axis.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=(0, (4, 3)), alpha=0.6)
+        axis.scatter(pairs[:, 0], pairs[:, 1], s=26, color=SERIES[0], alpha=0.6, linewidths=0)
         axis.set(
             xlim=(-0.02, 1.02),
             ylim=(-0.02, 1.02),
@@ -255,7 +205,7 @@ def dice_scatter(
             transform=axis.transAxes,
             ha="right",
         )
-        return _svg(figure, "dice-scatter", f"Dice of each case, {across_title} against {upwards_title}")
+        return as_svg(figure, "dice-scatter", f"Dice of each case, {across_title} against {upwards_title}")
 
 
 def learning_curves(history: Sequence[Mapping[str, Any]]) -> str:
@@ -280,22 +230,22 @@ def learning_curves(history: Sequence[Mapping[str, Any]]) -> str:
     panels = [(rows, title) for rows, title in ((losses, "loss"), (quality, "score")) if rows]
     if not panels:
         return ""
-    with mpl.rc_context(_STYLE):
-        figure, axes = _figure(4.6 * len(panels), 2.9, len(panels))
+    with mpl.rc_context(STYLE):
+        figure, axes = blank_figure(4.6 * len(panels), 2.9, len(panels))
         for axis, (named, title) in zip(axes, panels, strict=True):
             for number, (name, points) in enumerate(named.items()):
                 x, y = zip(*points, strict=True)
                 marker = "o" if len(points) < 40 else ""
-                colour = _SERIES[number % len(_SERIES)]
+                colour = SERIES[number % len(SERIES)]
                 axis.plot(x, y, marker=marker, markersize=3.5, color=colour, label=name.replace("_", " "))
             for at, stage in borders:
-                axis.axvline(at, color=_INK, linewidth=0.9, alpha=0.4)
+                axis.axvline(at, color=INK, linewidth=0.9, alpha=0.4)
                 axis.annotate(
                     f" {stage}", (at, 1.0), xycoords=("data", "axes fraction"), va="bottom", fontsize=9
                 )
             axis.set(xlabel=unit, ylabel=title)
             axis.legend(loc="best", fontsize=9)
-        return _svg(figure, "learning-curves", "Training loss and validation score over the training")
+        return as_svg(figure, "learning-curves", "Training loss and validation score over the training")
 
 
 _Points = list[tuple[float, float]]

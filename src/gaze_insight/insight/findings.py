@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gaze_insight.cohort.import_report import ImportReport, SizeMismatch
+from gaze_insight.gaze.readers.left_out import REASONS, count_words
 from gaze_insight.types import Size
 
 __all__ = ["Finding", "Severity", "findings_from_import"]
@@ -48,8 +49,6 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
         >>> [finding.severity for finding in findings_from_import(ImportReport(joined=("a",)))][:1]
         ['ok']
     """
-    dropped = sum(report.dropped.values())
-    rows = f"{dropped:,} of {report.rows:,} rows" if report.rows else f"{dropped:,} rows"
     checks: list[tuple[Severity, Sequence[str], str, str, str]] = [
         (
             "error",
@@ -75,8 +74,8 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
         (
             "warning",
             report.gaze_without_image,
-            "id(s) of the gaze table without an image",
-            "Their gaze is not used. If there are many, the names of images and table differ.",
+            "id(s) in the gaze files without an image",
+            "Their gaze is not used. If there are many, images have other names there.",
             "All gaze belongs to an image",
         ),
         (
@@ -104,8 +103,8 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
         (
             "warning",
             report.problems,
-            "row(s) of the gaze table that cannot be read",
-            "They were skipped, as asked.",
+            "problem(s) in the gaze files",
+            "Rows and files that cannot be read were skipped, as asked; the rest is used as it stands.",
             "",
         ),
         (
@@ -125,12 +124,23 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
         ),
     ]
     findings = [_finding(*check) for check in checks]
-    if dropped:
-        reasons = ", ".join(
-            f"{count:,} {reason.replace('_', ' ')}" for reason, count in report.dropped.items() if count
-        )
-        findings.append(Finding("ok", f"{rows} of the gaze table were left out", f"By the rules: {reasons}."))
+    findings += _left_out(report)
     return [finding for finding in findings if finding.title]
+
+
+def _left_out(report: ImportReport) -> list[Finding]:
+    """One finding a reason; bad rows are among the problems."""
+    found = f", {report.fixations:,} fixations" if report.fixations else ""
+    whole = f"The gaze files hold {report.rows:,} rows{found}."
+    return [
+        Finding(
+            "ok",
+            f"{count_words(reason, count)}: not used",
+            f"{REASONS[reason].meaning} {whole}" if reason in REASONS else whole,
+        )
+        for reason, count in report.dropped.items()
+        if count and reason != "bad_row"
+    ]
 
 
 def _finding(severity: Severity, items: Sequence[str], title: str, meaning: str, fine: str) -> Finding:
@@ -145,7 +155,7 @@ def _finding(severity: Severity, items: Sequence[str], title: str, meaning: str,
 
 
 def _mismatch(entry: SizeMismatch) -> str:
-    parts = (("image", entry.image), ("outline", entry.mask), ("gaze table", entry.table))
+    parts = (("image", entry.image), ("outline", entry.mask), ("gaze file", entry.table))
     return f"{entry.id}: " + ", ".join(f"{name} {_size(size)}" for name, size in parts if size is not None)
 
 

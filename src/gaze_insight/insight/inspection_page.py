@@ -11,6 +11,7 @@ import numpy as np
 
 from gaze_insight.cohort.atomic import write_text_atomic
 from gaze_insight.gaze.fixations import Fixations
+from gaze_insight.gaze.readers.left_out import count_words
 from gaze_insight.insight.figures import histogram
 from gaze_insight.insight.findings import Finding
 from gaze_insight.insight.panels import gaze_tiles
@@ -80,7 +81,7 @@ class InspectionContent:
         off_image_share: Share of the recorded fixations that lie off the image, in [0, 1]; None if unknown.
         centre_first_share: Share of readings whose first fixation is at the centre (the fixation cross),
             in [0, 1]; None if unknown.
-        dropped: Reason to count of the fixations left out.
+        dropped: Reason to count of what was left out of the gaze files.
         annotation_hours: Time the recordings took; None if unknown.
         annotation_source: How that time was computed, in words.
         how_read: How the files were read (columns, frame, folders), label to value, in order.
@@ -156,7 +157,7 @@ def write_inspection(content: InspectionContent, path: Path) -> None:
         "colours": _COLOURS,
         "pictures": [_picture(case) for case in content.pictures],
         "charts": _charts(content),
-        "dropped": [(_reason(name), number) for name, number in content.dropped.items() if number],
+        "dropped": [count_words(name, number) for name, number in content.dropped.items() if number],
         "how_read": [(name, str(value)) for name, value in content.how_read.items()],
     }
     write_text_atomic(path, render_page("inspection.html.j2", values))
@@ -225,10 +226,6 @@ def _per_image(counts: Sequence[int]) -> str:
     if not counts:
         return "no image has any"
     return f"{np.mean(counts):.1f} an image (from {min(counts)} to {max(counts)})"
-
-
-def _reason(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _picture(case: InspectedCase) -> dict[str, Any]:

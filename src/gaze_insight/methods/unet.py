@@ -20,19 +20,21 @@ class UNetSettings(Settings):
     """Settings of the plain network."""
 
     kind: Literal["unet"] = "unet"
-    target: Literal["mask", "comprehensive", "sparse"] = Field(
+    target: Literal["mask", "comprehensive", "sparse", "points", "box", "scribble"] = Field(
         "comprehensive",
-        description="what it learns from: true masks, or a level of the gaze pseudo-mask",
+        description="what it learns from: true masks, a level of the gaze pseudo-mask, or the points, box or "
+        "scribble made from the same gaze",
     )
     student_epochs: int = Field(10, ge=1, description="passes over the training set")
     network: NetworkSettings = NetworkSettings()
 
 
 class UNet(Method):
-    """A plain segmentation network, trained on true masks or on gaze pseudo-masks.
+    """A plain segmentation network, trained on true masks or on labels made from gaze.
 
     The network is the one that `fgi` trains as its student, so that a difference between the two is one of
-    labels and losses. Pixels labelled *ignore* do not count.
+    labels and losses. Pixels labelled *ignore* do not count: with points and scribbles, which label few
+    pixels, this is partial cross-entropy.
 
     Args:
         settings: What to learn from and for how long.
@@ -47,7 +49,7 @@ class UNet(Method):
     """
 
     settings_type: ClassVar[type[Settings]] = UNetSettings
-    summary: ClassVar[str] = "one network, cross-entropy on true masks or on gaze pseudo-masks"
+    summary: ClassVar[str] = "one network, cross-entropy on true masks or on labels made from gaze"
     heads: ClassVar[tuple[str, ...]] = ("student",)
 
     def __init__(self, settings: UNetSettings, words: WordSpace | None, input_size: Size) -> None:

@@ -26,7 +26,7 @@ from gaze_insight.methods.words import WordSpace
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings
 from gaze_insight.training.words import AttributeRows, EncodedRows, WordRows
 from gaze_insight.types import Progress, silent
-from gaze_insight.workflow.labelling import load_pseudo_mask, pseudo_mask_key
+from gaze_insight.workflow.labelling import label, load_pseudo_mask, pseudo_mask_key
 
 __all__ = ["describe", "encode_words"]
 
@@ -40,17 +40,22 @@ def describe(
     labels: PseudoMaskSettings | None = None,
     *,
     cases: Iterable[Case] | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
     progress: Progress = silent,
 ) -> dict[str, Description]:
     """Describe cases with the describer that the settings name; the measured ones are cached.
 
-    The measured describer sees the image and the pseudo-mask made from gaze, never a true mask.
+    The measured describer sees the image and the pseudo-mask made from gaze, never a true mask. Pseudo-masks
+    that are missing are made first, in parallel; the words themselves take a hundredth of a second each.
 
     Args:
         cohort: The cohort.
         language: Who describes; None for the defaults.
         labels: The recipe of the pseudo-masks that the measured describer reads; None for the defaults.
         cases: The cases to describe; None for all.
+        workers: Processes that make missing pseudo-masks; None for one a core.
+        cluster: Address of a dask scheduler that makes them instead.
         progress: Receives progress in cases.
 
     Returns:
@@ -58,13 +63,18 @@ def describe(
 
     Raises:
         DataError: An image or the file of descriptions cannot be read.
+        SettingsError: The cluster cannot be used.
     """
     language, labels = language or LanguageSettings(), labels or PseudoMaskSettings()
     describer = _kind(language)(language.describer)
     wanted = list(cohort.cases.values() if cases is None else cases)
+    known = {case.id: _cached(cohort, case, language, labels) for case in wanted}
+    if describer.from_gaze:
+        unknown = [case for case in wanted if known[case.id] is None]
+        label(cohort, labels, cases=unknown, workers=workers, cluster=cluster, progress=progress)
     described: dict[str, Description] = {}
     for done, case in enumerate(wanted, start=1):
-        record = _cached(cohort, case, language, labels)
+        record = known[case.id]
         if record is None:
             found = _asked(describer, cohort, case, labels)
             record = None if found is None else found.to_record()

@@ -51,7 +51,8 @@ def inspect_cohort(
     gaze = summarise(readings)
     time_spent = annotation_time(readings)
     report = cohort.report
-    off_image = report.dropped.get("off_image", 0) / report.rows if report.rows else gaze.off_image_share
+    recorded = report.fixations or report.rows
+    off_image = report.dropped.get("off_image", 0) / recorded if recorded else gaze.off_image_share
     content = InspectionContent(
         name=cohort.name,
         cases=len(cohort),

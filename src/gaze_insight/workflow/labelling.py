@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from multiprocessing import get_context
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gaze_insight.cohort.artefacts import ArtefactStore
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
-from gaze_insight.errors import GazeInsightError
 from gaze_insight.gaze.fixations import Fixations
 from gaze_insight.pseudomask.levels import PseudoMask
-from gaze_insight.pseudomask.recipe import PseudoMaskSettings, make_pseudo_mask
+from gaze_insight.pseudomask.recipe import PseudoMaskSettings, make_pseudo_mask, provenance
+from gaze_insight.pseudomask.stored import from_arrays, to_arrays
 from gaze_insight.types import Progress, silent
+from gaze_insight.workflow.parallel import map_items
 
 __all__ = ["LabelReport", "label", "load_pseudo_mask", "pseudo_mask_key"]
 
-_KIND, _VERSION = "pseudomask", 1
-_CASES_WORTH_A_PROCESS = 32
+_KIND, _VERSION = "pseudomask", 2
 
 
 @dataclass
@@ -55,6 +54,7 @@ def label(
     *,
     cases: Iterable[Case] | None = None,
     workers: int | None = None,
+    cluster: str | None = None,
     on_bad: Literal["raise", "skip"] = "raise",
     progress: Progress = silent,
 ) -> LabelReport:
@@ -68,6 +68,8 @@ def label(
         settings: The recipe; None for the defaults.
         cases: The cases to label; None for all.
         workers: Processes; None for one a core, 1 to stay in this one.
+        cluster: Address of a dask scheduler whose workers do it instead, such as ``tcp://host:8786``; they
+            must see the cohort's folder and the images under the same paths.
         on_bad: What a case that cannot be labelled does: stop, or be skipped and listed.
         progress: Receives progress in cases.
 
@@ -76,6 +78,7 @@ def label(
 
     Raises:
         DataError: An image cannot be read and ``on_bad`` is "raise".
+        SettingsError: The cluster cannot be used, or `workers` and `cluster` are both given.
     """
     settings = settings or PseudoMaskSettings()
     started, report = time.monotonic(), LabelReport()
@@ -86,15 +89,18 @@ def label(
         elif case.image_path.exists() and _stored_at(cohort.derived, case, settings).exists():
             report.cached += 1
         else:
-            missing.append(case)
-    for id, error in _outcomes(cohort.derived, missing, settings, workers):
-        if error is None:
-            report.made += 1
-        elif on_bad == "raise":
-            raise error
-        else:
-            report.failed[id] = str(error)
-        progress("labelling", report.made + len(report.failed), len(missing))
+            missing.append(replace(case, image_path=case.image_path.absolute()))
+    folder = cohort.derived.folder.absolute()
+    work = partial(_make_one, folder, settings)
+    with closing(map_items(work, missing, workers=workers, cluster=cluster, shared=folder)) as outcomes:
+        for case, error in outcomes:
+            if error is None:
+                report.made += 1
+            elif on_bad == "raise":
+                raise error
+            else:
+                report.failed[case.id] = str(error)
+            progress("labelling", report.made + len(report.failed), len(missing))
     report.seconds = time.monotonic() - started
     return report
 
@@ -120,8 +126,8 @@ def load_pseudo_mask(
         return None
     stored = cohort.derived.get_arrays(_KIND, pseudo_mask_key(cohort.derived, case, settings))
     if stored is None:
-        return _make(cohort.derived, case, settings)
-    return PseudoMask(soft=stored["soft"], sparse=stored["sparse"], comprehensive=stored["comprehensive"])
+        stored = _make(cohort.derived, case, settings)
+    return from_arrays(stored)
 
 
 def _has_gaze(case: Case) -> bool:
@@ -144,50 +150,26 @@ def pseudo_mask_key(store: ArtefactStore, case: Case, settings: PseudoMaskSettin
     """
     rows = np.array([] if case.fixations is None else case.fixations.to_rows())
     frame = "" if case.fixations is None else case.fixations.frame
-    return store.key(_KIND, _VERSION, case.image_path, rows, frame, settings)
+    versions = json.dumps([part["version"] for part in provenance(settings)])
+    return store.key(_KIND, _VERSION, case.image_path, rows, frame, settings, versions)
 
 
 def _stored_at(store: ArtefactStore, case: Case, settings: PseudoMaskSettings) -> Path:
     return store.path(_KIND, pseudo_mask_key(store, case, settings), ".npz")
 
 
-def _make(store: ArtefactStore, case: Case, settings: PseudoMaskSettings) -> PseudoMask:
+def _make(store: ArtefactStore, case: Case, settings: PseudoMaskSettings) -> dict[str, NDArray[Any]]:
     fixations = Fixations.empty() if case.fixations is None else case.fixations
-    mask = make_pseudo_mask(case.read_image(), fixations, settings)
-    key = pseudo_mask_key(store, case, settings)
-    store.put_arrays(_KIND, key, soft=mask.soft, sparse=mask.sparse, comprehensive=mask.comprehensive)
-    return mask
+    arrays = to_arrays(make_pseudo_mask(case.read_image(), fixations, settings), settings)
+    store.put_arrays(_KIND, pseudo_mask_key(store, case, settings), **arrays)
+    return arrays
 
 
-def _attempt(
-    store_folder: Path, case: Case, settings: PseudoMaskSettings
-) -> tuple[str, GazeInsightError | None]:
-    cv2.setNumThreads(1)
-    try:
-        _make(ArtefactStore(store_folder), case, settings)
-    except GazeInsightError as error:
-        return case.id, error
-    return case.id, None
+def _make_one(store_folder: Path, settings: PseudoMaskSettings, case: Case) -> None:
+    _make(_store_in(store_folder), case, settings)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _outcomes(
-    store: ArtefactStore, cases: Sequence[Case], settings: PseudoMaskSettings, workers: int | None
-) -> Iterator[tuple[str, GazeInsightError | None]]:
-    count = min(workers or os.cpu_count() or 1, len(cases) // _CASES_WORTH_A_PROCESS)
-    if count <= 1:
-        for case in cases:
-            yield _attempt(store.folder, case, settings)
-        return
-    with ProcessPoolExecutor(
-        count, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent
-    ) as pool:
-        futures = [pool.submit(_attempt, store.folder, case, settings) for case in cases]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+@lru_cache(maxsize=2)
+def _store_in(folder: Path) -> ArtefactStore:
+    """One store a process: it reads its list of known file hashes once, not once a case."""
+    return ArtefactStore(folder)

@@ -117,7 +117,7 @@ def _report_case(
     pseudo = load_pseudo_mask(cohort, case, config.labels)
     heat = None
     if case.fixations is not None:
-        heat = render_heatmap(case.fixations, Size(*image.shape[:2]), config.labels.heatmap)
+        heat = render_heatmap(case.fixations, Size(*image.shape[:2]), config.labels.prior.heatmap)
     described = describe(cohort, config.language, config.labels, cases=[case])
     return ReportCase(
         id=case.id,

@@ -37,7 +37,7 @@ __all__ = ["train", "words_under"]
 
 OnBad = Literal["raise", "skip"]
 
-_DECISIVE = ("seed", "labels", "language", "method", "training")
+_DECISIVE = ("seed", "labels", "weak_labels", "language", "method", "training")
 
 
 @dataclass(frozen=True)
@@ -165,13 +165,27 @@ def _prepare(cohort: Cohort, config: RunConfig, on_bad: OnBad, progress: Progres
     if method.uses_words:
         space, rows = _words(cohort, config, [*cases, *watched], progress)
     training = build_training_set(
-        cohort, cases, maps, config.labels, size, words=_part(rows, slice(0, len(cases))), progress=progress
+        cohort,
+        cases,
+        maps,
+        config.labels,
+        size,
+        weak=config.weak_labels,
+        words=_part(rows, slice(0, len(cases))),
+        progress=progress,
     )
     validation = None
     if watched:
         own = _part(rows, slice(len(cases), None))
         validation = build_training_set(
-            cohort, watched, (target,), config.labels, size, words=own, progress=progress
+            cohort,
+            watched,
+            (target,),
+            config.labels,
+            size,
+            weak=config.weak_labels,
+            words=own,
+            progress=progress,
         )
     return _Material(training, space, validation, {**left_out, **failed}, seconds)
 

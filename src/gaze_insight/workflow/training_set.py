@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,12 +12,14 @@ from gaze_insight.cohort.atomic import replace_atomic
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.errors import DataError
+from gaze_insight.gaze.weak_labels import WEAK_KINDS, WeakKind, WeakLabelSettings
 from gaze_insight.inference.predictor import fit_image
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings
 from gaze_insight.training.batches import TrainingSet
 from gaze_insight.training.words import WordRows
 from gaze_insight.types import BACKGROUND, FOREGROUND, IGNORE, ByteArray, Progress, Size, silent
 from gaze_insight.workflow.labelling import load_pseudo_mask, pseudo_mask_key
+from gaze_insight.workflow.weak_labels import weak_label_key, weak_label_of
 
 __all__ = ["build_training_set", "unreadable_cases", "usable_cases"]
 
@@ -26,7 +29,22 @@ _PLURAL = {
     "mask": "true masks",
     "sparse": "sparse labels",
     "comprehensive": "comprehensive labels",
+    "points": "points",
+    "box": "boxes",
+    "scribble": "scribbles",
 }
+_FROM_GAZE = frozenset({"sparse", "comprehensive", *WEAK_KINDS})
+_WEAK: Mapping[str, WeakKind] = {kind: kind for kind in WEAK_KINDS}
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What a plane depends on besides its cases."""
+
+    cohort: Cohort
+    labels: PseudoMaskSettings
+    weak: WeakLabelSettings
+    size: Size
 
 
 def usable_cases(cases: Sequence[Case], label_maps: Sequence[str]) -> tuple[list[Case], dict[str, str]]:
@@ -34,7 +52,8 @@ def usable_cases(cases: Sequence[Case], label_maps: Sequence[str]) -> tuple[list
 
     Args:
         cases: The cases of a split.
-        label_maps: Names among "sparse", "comprehensive" (both from gaze) and "mask".
+        label_maps: Names among "sparse", "comprehensive", "points", "box", "scribble" (all from gaze) and
+            "mask".
 
     Returns:
         The usable cases, and id to reason for the others.
@@ -46,8 +65,10 @@ def usable_cases(cases: Sequence[Case], label_maps: Sequence[str]) -> tuple[list
     """
     usable, left_out = [], {}
     for case in cases:
-        if {"sparse", "comprehensive"} & set(label_maps) and not (case.fixations and len(case.fixations)):
+        if _FROM_GAZE & set(label_maps) and not (case.fixations and len(case.fixations)):
             left_out[case.id] = "no fixations"
+        elif _WEAK.keys() & set(label_maps) and not _on_image(case):
+            left_out[case.id] = "no fixation on the image"
         elif "mask" in label_maps and case.mask_path is None:
             left_out[case.id] = "no mask"
         else:
@@ -55,12 +76,19 @@ def usable_cases(cases: Sequence[Case], label_maps: Sequence[str]) -> tuple[list
     return usable, left_out
 
 
+def _on_image(case: Case) -> bool:
+    fixations = case.fixations
+    return fixations is not None and bool(
+        fixations.to_frame("image_unit", image_size=case.image_size).inside.any()
+    )
+
+
 def unreadable_cases(cases: Sequence[Case], label_maps: Sequence[str]) -> dict[str, str]:
     """Find the cases whose image, or whose mask where it is needed, cannot be read.
 
     Args:
         cases: The cases; each file is decoded.
-        label_maps: Names among "sparse", "comprehensive" and "mask".
+        label_maps: Names as for `usable_cases`.
 
     Returns:
         Id to message; empty where all can be read.
@@ -88,6 +116,7 @@ def build_training_set(
     labels: PseudoMaskSettings,
     size: Size,
     *,
+    weak: WeakLabelSettings | None = None,
     words: WordRows | None = None,
     progress: Progress = silent,
 ) -> TrainingSet:
@@ -96,9 +125,10 @@ def build_training_set(
     Args:
         cohort: The cohort.
         cases: The cases, each with what the label maps need.
-        label_maps: Names among "sparse", "comprehensive" and "mask".
+        label_maps: Names as for `usable_cases`.
         labels: The recipe of the pseudo-masks.
         size: Height and width in pixels.
+        weak: The recipe of points, boxes and scribbles; None for the defaults.
         words: The cases' descriptions, in the same order.
         progress: Receives progress in cases.
 
@@ -114,23 +144,15 @@ def build_training_set(
             path=cohort.folder,
             remedy="see what is missing with: gaze-insight inspect",
         )
-    images = _plane(cohort, cases, "image", labels, size, progress)
-    planes: Mapping[str, ByteArray] = {
-        name: _plane(cohort, cases, name, labels, size, progress) for name in label_maps
-    }
+    recipe = _Recipe(cohort, labels, weak or WeakLabelSettings(), size)
+    images = _plane(recipe, cases, "image", progress)
+    planes: Mapping[str, ByteArray] = {name: _plane(recipe, cases, name, progress) for name in label_maps}
     return TrainingSet(tuple(case.id for case in cases), images, planes, words)
 
 
-def _plane(
-    cohort: Cohort,
-    cases: Sequence[Case],
-    name: str,
-    labels: PseudoMaskSettings,
-    size: Size,
-    progress: Progress,
-) -> ByteArray:
-    store = cohort.derived
-    contents = [_content(cohort, case, name, labels) for case in cases]
+def _plane(recipe: _Recipe, cases: Sequence[Case], name: str, progress: Progress) -> ByteArray:
+    store, size = recipe.cohort.derived, recipe.size
+    contents = [_content(recipe, case, name) for case in cases]
     path = store.path(_KIND, store.key(_KIND, _VERSION, name, repr(size), *contents), ".npy")
     if not path.exists():
         shape = (*size, 3) if name == "image" else tuple(size)
@@ -138,32 +160,44 @@ def _plane(
         with replace_atomic(path) as temporary, temporary.open("wb") as stream:
             np.lib.format.write_array_header_1_0(stream, header)
             for done, case in enumerate(cases, start=1):
-                stream.write(_fitted(cohort, case, name, labels, size).tobytes())
+                stream.write(_fitted(recipe, case, name).tobytes())
                 progress(f"preparing {_PLURAL[name]}", done, len(cases))
     stored: ByteArray = np.load(path, mmap_mode="r")
     return stored
 
 
-def _content(cohort: Cohort, case: Case, name: str, labels: PseudoMaskSettings) -> str:
+def _content(recipe: _Recipe, case: Case, name: str) -> str:
+    store = recipe.cohort.derived
     if name == "mask" and case.mask_path is not None:
-        return cohort.derived.file_hash(case.mask_path)
+        return store.file_hash(case.mask_path)
     if name == "image":
-        return cohort.derived.file_hash(case.image_path)
-    return pseudo_mask_key(cohort.derived, case, labels)
+        return store.file_hash(case.image_path)
+    if name in _WEAK:
+        return weak_label_key(store, case, _WEAK[name], recipe.weak)
+    return pseudo_mask_key(store, case, recipe.labels)
 
 
-def _fitted(cohort: Cohort, case: Case, name: str, labels: PseudoMaskSettings, size: Size) -> ByteArray:
+def _fitted(recipe: _Recipe, case: Case, name: str) -> ByteArray:
+    size = recipe.size
     if name == "image":
         return fit_image(case.read_image(), size)
     if name == "mask":
-        mask = case.read_mask()
-        if mask is None:
-            raise DataError(f"case {case.id!r} has no mask", path=cohort.folder)
-        share = cv2.resize(mask.astype(np.float32), (size.width, size.height), interpolation=cv2.INTER_AREA)
-        return np.where(share >= 0.5, FOREGROUND, BACKGROUND).astype(np.uint8)
-    pseudo = load_pseudo_mask(cohort, case, labels)
+        return _fitted_mask(recipe, case)
+    if name in _WEAK:
+        label = weak_label_of(case, _WEAK[name], recipe.weak)
+        return np.full(size, IGNORE, np.uint8) if label is None else label.rasterise(size)
+    pseudo = load_pseudo_mask(recipe.cohort, case, recipe.labels)
     if pseudo is None:
         return np.full(size, IGNORE, np.uint8)
     plane: ByteArray = getattr(pseudo, name)
     resized = cv2.resize(plane, (size.width, size.height), interpolation=cv2.INTER_NEAREST)
     return np.asarray(resized, np.uint8)
+
+
+def _fitted_mask(recipe: _Recipe, case: Case) -> ByteArray:
+    mask = case.read_mask()
+    if mask is None:
+        raise DataError(f"case {case.id!r} has no mask", path=recipe.cohort.folder)
+    width_height = (recipe.size.width, recipe.size.height)
+    share = cv2.resize(mask.astype(np.float32), width_height, interpolation=cv2.INTER_AREA)
+    return np.where(share >= 0.5, FOREGROUND, BACKGROUND).astype(np.uint8)

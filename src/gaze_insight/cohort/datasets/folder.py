@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
 from gaze_insight.cohort.building import CohortParts, OnBad, build_cohort
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.cohort.datasets.registry import DATASETS
+from gaze_insight.cohort.images import image_size
 from gaze_insight.cohort.listing import Listing, list_images
 from gaze_insight.cohort.splits import SplitSettings
-from gaze_insight.errors import DataError
-from gaze_insight.gaze.readers.fixation_table import FixationColumns, TableReading, read_fixation_table
+from gaze_insight.errors import DataError, SettingsError
+from gaze_insight.gaze.readers.fixation_table import FixationColumns
+from gaze_insight.gaze.readers.registry import GAZE_FORMATS
+from gaze_insight.gaze.readers.source import GazeSource, gaze_files, read_gaze
 from gaze_insight.gaze.simulator import SimulatorSettings
-from gaze_insight.types import Frame, Progress, silent
+from gaze_insight.types import Frame, Progress, Size, silent
 
 __all__ = ["import_folder", "read_patients"]
 
@@ -27,7 +32,8 @@ def import_folder(
     *,
     images: str = "images",
     masks: str = "masks",
-    gaze: str | Path | None = None,
+    gaze: str | Path | Sequence[str | Path] | None = None,
+    gaze_source: GazeSource | None = None,
     columns: FixationColumns | None = None,
     frame: Frame = "image_unit",
     gaze_origin: Literal["recorded", "simulated"] = "recorded",
@@ -46,17 +52,19 @@ def import_folder(
 ) -> Cohort:
     """Import a plain folder: ``images/``, and ``masks/`` if it is there.
 
-    An image's id is its file name without the ending; masks and rows of the gaze table join by it.
+    An image's id is its file name without the ending; masks and gaze join by it.
 
     Args:
         source: The folder that holds `images` and `masks`.
         destination: Folder of the cohort; it is made, and an earlier cohort in it is replaced.
         images: Name of the folder of images.
         masks: Name of the folder of masks; it may be absent.
-        gaze: Fixation table (CSV or TSV), if there is one.
-        columns: Which column means what; by default GazeMedSeg's names.
-        frame: Frame of the table's x and y.
-        gaze_origin: Whether the table holds a person's gaze or a simulated one.
+        gaze: Gaze file, folder of gaze files, or several of them, if there are any.
+        gaze_source: How they are read: format, settings, geometry, events, trials. By default they are
+            fixation tables, as `columns` and `frame` say.
+        columns: Which column of a fixation table means what; by default GazeMedSeg's names.
+        frame: Frame of the fixation table's x and y.
+        gaze_origin: Whether the files hold a person's gaze or a simulated one.
         splits: Folder of ``train.txt``, ``val.txt`` and ``test.txt``, or settings for making splits; by
             default ``splits/`` in the source where it is there, else splits are made.
         patients: CSV with the columns ``id`` and ``patient``.
@@ -75,7 +83,8 @@ def import_folder(
         The saved cohort.
 
     Raises:
-        DataError: A folder or column is missing, or a file or row is bad.
+        DataError: A folder or column is missing, a file or row is bad, or gaze cannot be placed on its image.
+        SettingsError: Both a source and columns or a frame are given, or the source's settings do not fit.
 
     Example:
         >>> import_folder("nowhere", "cohort")
@@ -87,22 +96,26 @@ def import_folder(
     place = Path(source)
     pictures = list_images(place / images)
     truth = list_images(place / masks) if (place / masks).is_dir() else Listing({}, ())
-    columns = columns or FixationColumns()
+    how_read = _source(gaze_source, columns, frame)
+    files = () if gaze is None else _as_paths(gaze)
     chosen = SimulatorSettings.kvasir() if simulator is None else simulator
     known: dict[str, Any] = {
         "source": str(place.resolve()),
         "simulated_gaze": chosen.model_dump(mode="json") | {"seed": seed} if simulate_gaze else None,
     }
     reading = None
-    if gaze is not None:
-        reading = _read_gaze(Path(gaze), columns, frame, min_duration_ms, on_bad)
-        known |= {
-            "gaze": str(Path(gaze).resolve()),
-            "columns": columns.model_dump(mode="json"),
-            "frame": frame,
-            "gaze_origin": gaze_origin,
-            "min_duration_ms": min_duration_ms,
-        }
+    if files:
+        reading = read_gaze(
+            files,
+            how_read,
+            image_sizes=_image_sizes(pictures.files),
+            min_duration_ms=min_duration_ms,
+            on_bad_row=on_bad,
+        )
+        form = GAZE_FORMATS[how_read.format]
+        files = tuple(gaze_files(files, form, samples=how_read.events is not None).values())
+        known |= _gaze_facts(files, how_read)
+        known |= {"gaze_origin": gaze_origin, "min_duration_ms": min_duration_ms}
     how = _splits(splits, place)
     known["splits"] = str(how.resolve()) if isinstance(how, Path) else how.model_dump(mode="json")
     parts = CohortParts(
@@ -113,6 +126,7 @@ def import_folder(
         images=pictures.files,
         masks=truth.files,
         gaze=reading,
+        gaze_files=tuple(str(file) for file in files),
         gaze_origin=gaze_origin,
         simulator=chosen if simulate_gaze else None,
         simulator_seed=seed,
@@ -168,10 +182,51 @@ def read_patients(path: str | Path) -> dict[str, str]:
     return patients
 
 
-def _read_gaze(
-    path: Path, columns: FixationColumns, frame: Frame, min_duration_ms: float, on_bad: OnBad
-) -> TableReading:
-    return read_fixation_table(path, columns, frame, min_duration_ms=min_duration_ms, on_bad_row=on_bad)
+def _source(given: GazeSource | None, columns: FixationColumns | None, frame: Frame) -> GazeSource:
+    if given is None:
+        table = columns or FixationColumns()
+        return GazeSource(settings=table.model_dump(mode="json") | {"frame": frame})
+    if columns is not None or frame != "image_unit":
+        raise SettingsError("expected a gaze source, or columns and frame of a fixation table, found both")
+    return given
+
+
+def _as_paths(gaze: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
+    return (Path(gaze),) if isinstance(gaze, (str, Path)) else tuple(Path(one) for one in gaze)
+
+
+def _image_sizes(images: Mapping[str, Path]) -> dict[str, Size]:
+    """Sizes from the headers; a file without a usable one is judged when its pixels are read."""
+
+    def size(path: Path) -> Size | None:
+        try:
+            return image_size(path)
+        except DataError:
+            return None
+
+    with ThreadPoolExecutor() as pool:
+        found = zip(images, pool.map(size, images.values()), strict=True)
+        return {one: known for one, known in found if known is not None}
+
+
+def _gaze_facts(files: Sequence[Path], source: GazeSource) -> dict[str, Any]:
+    """How the gaze was read, for ``cohort.yaml``; of the views of single images the number and a checksum."""
+    geometry: dict[str, Any] | None = None
+    if source.geometry is not None:
+        geometry = source.geometry.model_dump(mode="json", exclude={"images"}, exclude_defaults=True)
+        if source.geometry.images:
+            views = source.geometry.model_dump_json(include={"images"})
+            geometry["images"] = len(source.geometry.images)
+            geometry["images_sha256"] = hashlib.sha256(views.encode()).hexdigest()
+    names = [str(file.resolve()) for file in files]
+    return {
+        "gaze": names[0] if len(names) == 1 else names,
+        "gaze_format": source.format,
+        "gaze_settings": source.format_settings().model_dump(mode="json"),
+        "geometry": geometry,
+        "events": None if source.events is None else source.events.model_dump(mode="json"),
+        "trials": None if source.trials is None else str(source.trials.resolve()),
+    }
 
 
 def _splits(given: str | Path | SplitSettings | None, source: Path) -> Path | SplitSettings:

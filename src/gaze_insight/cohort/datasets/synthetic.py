@@ -55,7 +55,7 @@ def import_synthetic(
         source,
         destination,
         gaze=table,
-        columns=FixationColumns.gazemedseg(),
+        columns=FixationColumns(),
         frame="image_unit",
         gaze_origin="simulated",
         splits=splits,
