@@ -9,7 +9,7 @@ from gaze_insight.gaze.selection import GazeSelection
 from gaze_insight.pseudomask.evidence import Evidence, PriorSettings, gather_evidence
 from gaze_insight.types import Size
 
-EVERYTHING = GazeSelection(skip_first=0, mad_factor=None)
+EVERYTHING = GazeSelection(skip_first=0, mad_factor=None, least_heat=None)
 
 
 def ellipse(size: Size, x: float, y: float, rx: float, ry: float) -> np.ndarray:

@@ -37,6 +37,8 @@ def literal_prior(evidence, chosen: PriorSettings) -> np.ndarray:
     longer = max(height, width)
     area = sum(1 for value in evidence.distance.ravel() if value > 0)
     radius = math.sqrt(max(area, 1) / math.pi) / longer
+    margin = chosen.margin_frac + chosen.margin_per_radius * radius
+    margin += chosen.margin_of_one / len(evidence.gaze.fixations)
     gaze, sigma = evidence.gaze.everywhere, chosen.heatmap.sigma_frac * longer
     heat = np.zeros(evidence.size)
     for i in range(height):
@@ -47,7 +49,7 @@ def literal_prior(evidence, chosen: PriorSettings) -> np.ndarray:
     heat /= heat.max()
     prior = np.empty(evidence.size)
     for place, distance in np.ndenumerate(evidence.distance):
-        logit = (distance + chosen.margin_frac + chosen.margin_per_radius * radius) / chosen.softness_frac
+        logit = (distance + margin) / chosen.softness_frac
         logit += chosen.heat_weight * (heat[place] - chosen.heat_level)
         prior[place] = 1 / (1 + math.exp(-logit))
     return prior
@@ -59,6 +61,7 @@ def literal_prior(evidence, chosen: PriorSettings) -> np.ndarray:
         PriorSettings(),
         PriorSettings(margin_frac=-0.05, margin_per_radius=0.4, softness_frac=0.1),
         PriorSettings(heat_weight=0),
+        PriorSettings(margin_of_one=0),
         PriorSettings(heat_weight=9, heat_level=0.1, heatmap=HeatMapSettings(sigma_frac=0.05)),
     ],
 )
@@ -74,7 +77,7 @@ def test_an_outlier_does_not_widen_the_hull_unless_it_is_asked_to():
     assert robust.gaze.left_out == {"off_image": 0, "first": 1, "outlier": 1}
     assert robust.distance[68, 92] < 0
     np.testing.assert_array_equal(robust.distance, evidence_of(BLACK, Fixations.from_rows(rows)).distance)
-    whole = evidence_of(BLACK, astray, PriorSettings(gaze=GazeSelection(mad_factor=None)))
+    whole = evidence_of(BLACK, astray, PriorSettings(gaze=GazeSelection(mad_factor=None, least_heat=None)))
     assert (whole.distance > 0).sum() > 2 * (robust.distance > 0).sum()
 
 
@@ -122,6 +125,18 @@ def test_a_group_with_little_looking_gets_no_hull_and_is_counted():
     assert len(found.gaze.everywhere) == 5
     all_of_them = APART.model_copy(update={"least_cluster_share": 0.0})
     assert evidence_of(BLACK, gaze, all_of_them).groups.tolist() == [0, 0, 0, 0, 1]
+
+
+def test_outliers_are_sought_in_each_group_alone_and_all_are_counted():
+    many = [(0.2 + 0.004 * (i % 5), 0.3 + 0.004 * (i // 5), 200.0, float(i)) for i in range(40)]
+    few = [(0.8 + 0.004 * i, 0.7, 200.0, 100.0 + i) for i in range(8)]
+    gaze = Fixations.from_rows([(0.5, 0.5, 200.0, -1.0), *many, *few, (0.3, 0.3, 9.0, 300.0)])
+    joined = evidence_of(BLACK, gaze)
+    assert joined.gaze.left_out["outlier"] == 9
+    chosen = PriorSettings(cluster_gap_frac=0.2)
+    apart = evidence_of(BLACK, gaze, chosen)
+    assert (apart.groups == 1).sum() == 8
+    assert len(apart.gaze.fixations) + sum(apart.gaze.left_out.values()) == len(gaze)
 
 
 def test_where_every_group_is_small_all_fixations_share_one_hull():

@@ -114,7 +114,10 @@ def test_points_that_nearly_coincide_do_not_cut_the_hull(seed, digits):
 @settings(max_examples=30, deadline=None)
 def test_distances_move_and_grow_with_the_points(seed, right, down, scale):
     points = np.random.default_rng(seed).uniform(6, 14, (6, 2))
-    here, there = hull_distance(points, Size(20, 20)), hull_distance(points + [right, down], Size(20, 20))
+    here, there = (
+        hull_distance(points, Size(20, 20)),
+        hull_distance(points + np.array([right, down]), Size(20, 20)),
+    )
     inner = here[6:14, 6:14]
     np.testing.assert_allclose(there[6 + down : 14 + down, 6 + right : 14 + right], inner, atol=1e-4)
     middle = np.array([10.5, 10.5])

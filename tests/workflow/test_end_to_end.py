@@ -122,16 +122,17 @@ def test_each_test_case_has_a_row_a_head_with_a_dice_that_the_stored_masks_give(
 
 def test_the_pseudomask_scores_are_those_of_gaze_alone(went):
     from gaze_insight.cohort.cohort import Cohort
+    from gaze_insight.pseudomask.recipe import PseudoMaskSettings
     from gaze_insight.workflow.labelling import load_pseudo_mask
 
     cohort = Cohort.open(went.cohort)
-    rows = went.rows()
+    rows, least = went.rows(), PseudoMaskSettings().levels.comprehensive
     for case in went.test_ids():
         soft = load_pseudo_mask(cohort, cohort.cases[case]).soft
         truth = went.mask(case)
         steps = [(np.arange(n) + 0.5) * m / n - 0.5 for n, m in zip(truth.shape, soft.shape, strict=True)]
         places = np.meshgrid(*steps, indexing="ij")
-        big = map_coordinates(soft, places, order=1, mode="nearest") >= 0.5
+        big = map_coordinates(soft, places, order=1, mode="nearest") >= least
         expected = 2 * (truth & big).sum() / (truth.sum() + big.sum())
         row = next(row for row in rows if (row["id"], row["head"]) == (case, "pseudomask"))
         assert math.isclose(float(row["dice"]), expected, abs_tol=0.01)

@@ -31,7 +31,7 @@ app = App(
 _IMPORTS = App(name="import", help="Make a cohort from images, masks and gaze recordings.", sort_key=0)
 _STUDIES = App(
     name="study",
-    help="What seconds buy, what noise costs, how real simulated gaze is: curves, tables, a page.",
+    help="What seconds buy, what noise costs, what parts and simulated gaze are worth.",
     sort_key=80,
 )
 _CONFIG = App(name="config", help="Show and check settings; list presets and methods.", sort_key=90)
@@ -73,6 +73,7 @@ _STUDY_COMMANDS = {
     "time": "Quality of the pseudo-masks against seconds of looking.",
     "noise": "Quality of the pseudo-masks against noise in the recordings.",
     "simulator": "Simulated against real readings of the same images.",
+    "parts": "Each part of the pseudo-mask, the vote, trust and quality score against true masks.",
 }
 for _place, (_name, _help) in enumerate(_STUDY_COMMANDS.items()):
     _STUDIES.command(f"gaze_insight.cli.study:{_name}", name=_name, help=_help, sort_key=_place)

@@ -1,4 +1,4 @@
-"""`gaze-insight study`: what seconds buy, what noise costs, and how real simulated gaze is."""
+"""`gaze-insight study`: what seconds buy, what noise costs, what parts and simulated gaze are worth."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ from gaze_insight.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gaze_insight.cohort.cohort import Cohort
     from gaze_insight.insight.study_page import StudyContent
     from gaze_insight.workflow.studies.noise import NoiseStudy
+    from gaze_insight.workflow.studies.parts import PartsStudy
     from gaze_insight.workflow.studies.scoring import StudiedCases
     from gaze_insight.workflow.studies.simulator import SimulatorStudy
     from gaze_insight.workflow.studies.time import TimeStudy
 
-__all__ = ["StudyFlags", "noise", "simulator", "time"]
+__all__ = ["StudyFlags", "noise", "parts", "simulator", "time"]
 
 _NOISE_CASES = 150
 
@@ -65,8 +68,8 @@ class StudyFlags:
             name="--study-set",
             show_default=False,
             help="One setting of the study, such as limits_s=[1,2,4] (time), levels.offset_frac=[0.02,0.05] "
-            "or repeats=5 (noise), simulator.count_mean=20 or comparison.margin_sd=0.3 (simulator); may be "
-            "given several times.",
+            "or repeats=5 (noise), simulator.count_mean=20 or comparison.margin_sd=0.3 (simulator), "
+            "reference=none (parts); may be given several times.",
         ),
     ] = ()
     presets: Presets = ()
@@ -183,6 +186,60 @@ def simulator(
     _finish("simulator", opened, study, simulator_page(study, _command(), shown), flags)
 
 
+def parts(
+    cohort: Path,
+    /,
+    *,
+    cases: Count | None = None,
+    grey: Annotated[bool, Parameter(show_default=False)] = False,
+    calibration: Annotated[Path | None, Parameter(show_default=False)] = None,
+    fit_calibration: Annotated[Path | None, Parameter(show_default=False)] = None,
+    pictures: Count = 3,
+    flags: StudyFlags = _DEFAULT,
+) -> None:
+    """Compare the parts of the pseudo-mask, their vote, its trust map and its quality score with the truth.
+
+    Args:
+        cohort: The cohort's folder.
+        cases: Cases drawn at random; by default all that have gaze and a true mask.
+        grey: Take the colour out of the images first.
+        calibration: How the expected Dice is told, a file from --fit-calibration; by default the package's.
+        fit_calibration: Fit a calibration on the cases studied and write it to this file, for `label
+            --calibration`; the study itself does not use it.
+        pictures: Images that the page shows with each part's picture.
+    """
+    from gaze_insight.workflow.calibration_file import read_calibration, write_calibration
+    from gaze_insight.workflow.studies.parts import calibration_of, study_parts
+    from gaze_insight.workflow.studies.parts_figures import part_pictures
+    from gaze_insight.workflow.studies.parts_page import parts_page
+    from gaze_insight.workflow.studies.parts_recipes import PartsSettings
+
+    base: dict[str, Any] = {"seed": flags.seed} | ({"grey": True} if grey else {})
+    settings = settings_from(PartsSettings, flags.study, "--study-set", base)
+    told = None if calibration is None else read_calibration(calibration)
+    opened, chosen = _chosen(cohort, cases, flags)
+    labels = compose_config(flags.presets, flags.config, flags.overrides, flags.plugins).labels
+    with show_progress(quiet=flags.quiet) as progress:
+        study = study_parts(
+            opened,
+            chosen,
+            labels,
+            settings,
+            calibration=told,
+            workers=flags.workers,
+            cluster=flags.cluster,
+            on_bad=flags.on_bad,
+            progress=progress,
+        )
+    written = {}
+    if fit_calibration is not None:
+        words = "all splits" if flags.split == "all" else f"split {flags.split}"
+        write_calibration(calibration_of(study, words, flags.seed), fit_calibration)
+        written["calibration"] = str(fit_calibration)
+    shown = part_pictures(opened, study, pictures)
+    _finish("parts", opened, study, parts_page(study, _command(), shown), flags, written)
+
+
 def _command() -> str:
     return shlex.join(["gaze-insight", *sys.argv[1:]])
 
@@ -199,16 +256,17 @@ def _chosen(folder: Path, count: int | None, flags: StudyFlags) -> tuple[Cohort,
 def _finish(
     name: str,
     cohort: Cohort,
-    study: TimeStudy | NoiseStudy | SimulatorStudy,
+    study: TimeStudy | NoiseStudy | SimulatorStudy | PartsStudy,
     content: StudyContent,
     flags: StudyFlags,
+    files: Mapping[str, str] | None = None,
 ) -> None:
     from gaze_insight.insight.study_page import write_figures, write_study
     from gaze_insight.workflow.studies.output import as_plain, write_rows
 
     page = cohort.folder / f"study-{name}.html" if flags.page is None else flags.page
     write_study(content, page)
-    written: dict[str, Any] = {"page": str(page)}
+    written: dict[str, Any] = {"page": str(page), **(files or {})}
     if flags.table is not None:
         write_rows(flags.table, study.rows())
         written["table"] = str(flags.table)

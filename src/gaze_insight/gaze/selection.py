@@ -33,11 +33,12 @@ class GazeSelection(Settings):
         3, ge=1, description="leading fixations stay where fewer than so many would be left"
     )
     least_heat: float | None = Field(
-        0.25,
+        None,
         gt=0,
         lt=1,
         description="a fixation is an outlier where the heat of the others is below this share of the "
-        "largest, from 10 fixations on; null: no such outliers",
+        "largest, from 10 fixations on; 0.25 rescues readings with many spurious fixations and costs large "
+        "lesions their rim; null: no such outliers",
     )
     mad_factor: float | None = Field(
         3.0, gt=0, description="robust distance from which a fixation is an outlier; null keeps all"

@@ -109,7 +109,7 @@ def gaze_to_points(
         >>> rows = [(0.2, 0.2, 300, 0), (0.25, 0.2, 300, 400), (0.28, 0.25, 300, 600), (0.3, 0.3, 300, 800)]
         >>> points = gaze_to_points(Fixations.from_rows(rows), Size(100, 100), PointSettings(background=1))
         >>> points.foreground.tolist(), len(points.background)
-        ([[0.25, 0.2], [0.3, 0.3]], 1)
+        ([[0.25, 0.2], [0.28, 0.25], [0.3, 0.3]], 1)
     """
     settings = settings or PointSettings()
     chosen = select_gaze(fixations, image_size, settings.gaze)

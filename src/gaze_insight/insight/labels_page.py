@@ -130,6 +130,9 @@ def write_labels(content: LabelsContent, path: Path) -> None:
         "by a new reading of the image, as good as the labels of lesions of similar size, or by a drawn "
         "mask, whichever brings more for the time.",
         "cases": [_case(case) for case in content.cases],
+        "chosen": "Chosen by their score, not by hand."
+        if len(content.expected)
+        else "Evenly from the cohort's order.",
         "parts": [_part(record) for record in content.parts],
         "calibration": _calibration(content.calibration),
     }
@@ -219,11 +222,12 @@ def _part(record: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _in_words(settings: Mapping[str, Any]) -> str:
+def _in_words(settings: Mapping[str, Any], within: str = "") -> str:
     words = []
-    for name, value in settings.items():
+    for key, value in settings.items():
+        name = f"{within}{key}"
         if isinstance(value, Mapping):
-            words.append(_in_words(value))
+            words.append(_in_words(value, f"{name}."))
         elif value is not None:
             words.append(f"{name}: {value:g}" if isinstance(value, float) else f"{name}: {value}")
     return ", ".join(word for word in words if word)

@@ -16,7 +16,7 @@ from gaze_insight.errors import DataError
 from gaze_insight.gaze.clusters import linked_groups
 from gaze_insight.gaze.fixations import Fixations
 from gaze_insight.gaze.heatmap import HeatMapSettings, grid_size, render_heatmap
-from gaze_insight.gaze.outliers import inliers
+from gaze_insight.gaze.outliers import accompanied, inliers
 from gaze_insight.gaze.selection import GazeSelection, SelectedGaze, select_gaze
 from gaze_insight.pseudomask.hull import hull_distance
 from gaze_insight.types import ByteArray, Settings, Size
@@ -43,7 +43,7 @@ class PriorSettings(Settings):
 
     gaze: GazeSelection = Field(GazeSelection(), description="which fixations count")
     cluster_gap_frac: float | None = Field(
-        None, gt=0, le=1, description="fixations further apart are hulls of their own; null makes one hull"
+        0.25, gt=0, le=1, description="fixations further apart are hulls of their own; null makes one hull"
     )
     least_cluster_share: float = Field(
         0.1, ge=0, lt=1, description="a cluster with a smaller share of the looking time gets no hull"
@@ -54,7 +54,7 @@ class PriorSettings(Settings):
     margin_per_radius: float = Field(0.05, ge=0, le=1, description="and further by this share of its radius")
     margin_of_one: float = Field(0.15, ge=0, le=1, description="and by this over the number of fixations")
     softness_frac: float = Field(0.03, gt=0, le=1, description="length over which the prior falls to 0.27")
-    heat_weight: float = Field(4.0, ge=0, description="logits between no heat and most heat")
+    heat_weight: float = Field(2.0, ge=0, description="logits between no heat and most heat")
     heat_level: float = Field(0.4, ge=0, le=1, description="heat that speaks neither for nor against")
     heatmap: HeatMapSettings = HeatMapSettings()
 
@@ -182,7 +182,8 @@ def _select(
     if settings.cluster_gap_frac is None:
         chosen = select_gaze(fixations, size, settings.gaze)
         return chosen, np.zeros(len(chosen.fixations), np.intp)
-    whole = select_gaze(fixations, size, settings.gaze.model_copy(update={"mad_factor": None}))
+    choice = settings.gaze
+    whole = select_gaze(fixations, size, choice.model_copy(update={"mad_factor": None, "least_heat": None}))
     groups = linked_groups(whole.points, settings.cluster_gap_frac)
     duration = whole.fixations.duration_ms
     kept = np.zeros(len(groups), dtype=bool)
@@ -192,8 +193,11 @@ def _select(
         of_group = np.flatnonzero(groups == group)
         if duration[of_group].sum() < settings.least_cluster_share * duration.sum():
             continue
-        if settings.gaze.mad_factor is not None:
-            near = inliers(whole.fixations.select(of_group), mad_factor=settings.gaze.mad_factor)
+        if choice.least_heat is not None:
+            near = accompanied(whole.fixations.select(of_group), least_heat=choice.least_heat)
+            of_group = of_group[near]
+        if choice.mad_factor is not None:
+            near = inliers(whole.fixations.select(of_group), mad_factor=choice.mad_factor)
             of_group = of_group[near]
         kept[of_group], numbered[of_group] = True, count
         count += 1

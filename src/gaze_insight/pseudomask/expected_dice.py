@@ -34,7 +34,7 @@ class Calibration(Settings):
     """How features become an expected Dice: a linear score, then a curve from score to Dice.
 
     The score is ``sum_j weight_j (f_j - mean_j) / sd_j``. Mean, low and high of the Dice are interpolated
-    between the knots of the curve and held constant beyond them.
+    between the knots of the curve; beyond them its first and last pieces go on, within [0, 1].
     """
 
     features: tuple[str, ...]
@@ -102,10 +102,17 @@ def expected_dice(
         return None
     chosen = calibration or shipped_calibration()
     score = chosen.score(features)
-    mean, low, high = (
-        float(np.interp(score, chosen.knots, curve)) for curve in (chosen.dice, chosen.low, chosen.high)
-    )
-    return ExpectedDice(mean, low, high)
+    mean, low, high = (_along(score, chosen.knots, curve) for curve in (chosen.dice, chosen.low, chosen.high))
+    return ExpectedDice(mean, min(low, mean), max(high, mean))
+
+
+def _along(score: float, knots: Sequence[float], curve: Sequence[float]) -> float:
+    """Interpolate between knots and go on in a straight line beyond them."""
+    piece = int(np.clip(np.searchsorted(knots, score) - 1, 0, max(len(knots) - 2, 0)))
+    if len(knots) < 2 or knots[piece + 1] <= knots[piece]:
+        return curve[piece]
+    slope = (curve[piece + 1] - curve[piece]) / (knots[piece + 1] - knots[piece])
+    return float(np.clip(round(curve[piece] + slope * (score - knots[piece]), 9), 0.0, 1.0))
 
 
 def fit_calibration(

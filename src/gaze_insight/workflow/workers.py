@@ -64,7 +64,7 @@ def local_workers(count: int) -> Iterator[Client]:
                 n_workers=count,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address=":0",
                 memory_limit=None,
                 local_directory=folder,
                 silence_logs=logging.CRITICAL,

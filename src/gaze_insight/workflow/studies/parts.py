@@ -87,7 +87,8 @@ class PartsStudy:
         gain: What drawing masks by the look-again list brings; None likewise.
         unscored: Cases without an expected Dice, as for gaze beside the image.
         cases: Cases studied.
-        seen_in_fit: Cases of other splits than test, where the calibration's source names this cohort.
+        seen_in_fit: Cases that the calibration may have been fitted on, by its source: where it names this
+            cohort, those of the split that it names, else all but the test split's.
         left_out: Reason to count.
         failed: Id to message of the cases that were skipped.
         simulated: Studied cases with simulated gaze.
@@ -194,7 +195,6 @@ def study_parts(
         raise DataError(f"none of {len(chosen.cases)} cases could be used", path=cohort.folder)
     cases, results = [cohort.cases[id] for id in found], list(found.values())
     quality, gain, rows = _quality(cases, results, labels, calibration, settings)
-    tested = set(cohort.splits.get("test", ()))
     return PartsStudy(
         cohort=cohort.name,
         parts=_part_scores(cases, results, roles_of(labels, alone, references), settings),
@@ -203,7 +203,7 @@ def study_parts(
         gain=gain,
         unscored=sum(not one["features"] for one in results),
         cases=len(found),
-        seen_in_fit=sum(id not in tested for id in found) if cohort.name in calibration.source else 0,
+        seen_in_fit=_seen_in_fit(cohort, list(found), calibration.source),
         left_out=chosen.left_out,
         failed=failed,
         simulated=chosen.simulated,
@@ -238,6 +238,17 @@ def calibration_of(study: PartsStudy, cases: str = "", seed: int = 0) -> Calibra
         source=f"{len(rows)} {colour} of {study.cohort}{words} with {gaze} gaze and true masks; parts "
         f"{', '.join(part_names(study.labels.parts))}; gaze-insight study parts --fit-calibration",
     )
+
+
+def _seen_in_fit(cohort: Cohort, ids: list[str], source: str) -> int:
+    if cohort.name not in source:
+        return 0
+    if "all splits" in source:
+        return len(ids)
+    for split, members in cohort.splits.items():
+        if f"split {split}" in source or (split == "train" and "training images" in source):
+            return len(set(ids) & set(members))
+    return len(set(ids) - set(cohort.splits.get("test", ())))
 
 
 def _part_scores(

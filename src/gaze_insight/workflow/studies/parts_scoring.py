@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from gaze_insight.evaluation.overlap import dice
 from gaze_insight.gaze.fixations import Fixations
-from gaze_insight.gaze.heatmap import grid_size
 from gaze_insight.pseudomask.evidence import gather_evidence
-from gaze_insight.pseudomask.parts import PARTS, PartSettings
+from gaze_insight.pseudomask.parts import PARTS, PartSettings, part_names
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings, make_pseudo_mask
 from gaze_insight.types import IGNORE, BoolArray, ByteArray, FloatArray, Size
 from gaze_insight.workflow.studies.scoring import StudyItem, image_and_truth
@@ -110,11 +109,12 @@ def score_parts(
     gaze = item.case.fixations or Fixations.empty()
     mask = make_pseudo_mask(image, gaze, labels)
     level = labels.levels.comprehensive
-    maps: dict[str, NDArray[Any]] = dict(mask.parts) | {"vote": mask.soft}
     evidence = gather_evidence(image, gaze, labels.prior, labels.working_long_side_px)
-    empty = np.zeros(grid_size(Size(*image.shape[:2]), labels.working_long_side_px), np.float32)
-    for name, part in alone.items():
-        maps[name] = empty if evidence is None else PARTS[part.kind].make(evidence, part)
+    maps: dict[str, NDArray[Any]] = dict(mask.parts) | {"vote": mask.soft}
+    if evidence is None:
+        maps |= dict.fromkeys([*part_names(labels.parts), *alone], np.zeros_like(mask.soft))
+    else:
+        maps |= {name: PARTS[part.kind].make(evidence, part) for name, part in alone.items()}
     scores = {name: overlap_scores(one, truth, level) for name, one in maps.items()}
     for name, recipe in references.items():
         soft = make_pseudo_mask(image, gaze, recipe).soft
