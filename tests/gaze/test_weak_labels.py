@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.gaze.fixations import Fixations
+from gaze_insight.gaze.selection import GazeSelection, select_gaze
 from gaze_insight.gaze.strokes import draw_stroke
 from gaze_insight.gaze.weak_labels import (
     WEAK_KINDS,
@@ -25,7 +26,6 @@ from gaze_insight.gaze.weak_labels import (
     gaze_to_scribble,
     make_weak_label,
 )
-from gaze_insight.gaze.selection import GazeSelection, select_gaze
 from gaze_insight.types import Size
 
 SQUARE, WIDE = Size(100, 100), Size(100, 200)

@@ -29,6 +29,7 @@ TWO = [
     ),
 ]
 APART = PriorSettings(gaze=EVERYTHING, cluster_gap_frac=0.2)
+ONE_HULL = PriorSettings(gaze=EVERYTHING, cluster_gap_frac=None)
 
 
 def literal_prior(evidence, chosen: PriorSettings) -> np.ndarray:
@@ -73,26 +74,26 @@ def test_the_prior_equals_its_formula_pixel_by_pixel(chosen):
 def test_an_outlier_does_not_widen_the_hull_unless_it_is_asked_to():
     rows = gaze_on(0.4, 0.4, 0.1, 0.1).to_rows()
     astray = Fixations.from_rows([*rows, (0.97, 0.95, 200.0, 9000.0)])
-    robust = evidence_of(BLACK, astray)
+    chosen = PriorSettings(gaze=GazeSelection(), cluster_gap_frac=None)
+    robust = evidence_of(BLACK, astray, chosen)
     assert robust.gaze.left_out == {"off_image": 0, "first": 1, "outlier": 1}
     assert robust.distance[68, 92] < 0
-    np.testing.assert_array_equal(robust.distance, evidence_of(BLACK, Fixations.from_rows(rows)).distance)
-    whole = evidence_of(BLACK, astray, PriorSettings(gaze=GazeSelection(mad_factor=None, least_heat=None)))
+    np.testing.assert_array_equal(
+        robust.distance, evidence_of(BLACK, Fixations.from_rows(rows), chosen).distance
+    )
+    whole = evidence_of(BLACK, astray, ONE_HULL)
     assert (whole.distance > 0).sum() > 2 * (robust.distance > 0).sum()
 
 
 def test_two_groups_of_fixations_are_two_hulls():
     gaze = Fixations.from_rows(TWO)
-    apart, joined = (evidence_of(BLACK, gaze, one) for one in (APART, PriorSettings(gaze=EVERYTHING)))
+    apart, joined = (evidence_of(BLACK, gaze, one) for one in (APART, ONE_HULL))
     assert apart.groups.tolist() == [0] * 4 + [1] * 4
     assert [ndimage.label(one.distance > 0)[1] for one in (apart, joined)] == [2, 1]
     middle = (36, 48)
     assert apart.prior[middle] < 0.02
     assert joined.prior[middle] > 0.3
-    each = [
-        evidence_of(BLACK, Fixations.from_rows(rows), PriorSettings(gaze=EVERYTHING)).distance
-        for rows in (TWO[:4], TWO[4:])
-    ]
+    each = [evidence_of(BLACK, Fixations.from_rows(rows), ONE_HULL).distance for rows in (TWO[:4], TWO[4:])]
     np.testing.assert_allclose(apart.distance, np.maximum(*each), atol=1e-6)
 
 
@@ -123,7 +124,7 @@ def test_a_group_with_little_looking_gets_no_hull_and_is_counted():
     assert found.groups.tolist() == [0] * 4
     assert found.gaze.left_out["outlier"] == 1
     assert len(found.gaze.everywhere) == 5
-    all_of_them = APART.model_copy(update={"least_cluster_share": 0.0})
+    all_of_them = APART.model_copy(update={"least_cluster_share": 0.0, "least_cluster_count": 1})
     assert evidence_of(BLACK, gaze, all_of_them).groups.tolist() == [0, 0, 0, 0, 1]
 
 
@@ -131,9 +132,10 @@ def test_outliers_are_sought_in_each_group_alone_and_all_are_counted():
     many = [(0.2 + 0.004 * (i % 5), 0.3 + 0.004 * (i // 5), 200.0, float(i)) for i in range(40)]
     few = [(0.8 + 0.004 * i, 0.7, 200.0, 100.0 + i) for i in range(8)]
     gaze = Fixations.from_rows([(0.5, 0.5, 200.0, -1.0), *many, *few, (0.3, 0.3, 9.0, 300.0)])
-    joined = evidence_of(BLACK, gaze)
+    crowded = GazeSelection(least_heat=0.25)
+    joined = evidence_of(BLACK, gaze, PriorSettings(gaze=crowded, cluster_gap_frac=None))
     assert joined.gaze.left_out["outlier"] == 9
-    chosen = PriorSettings(cluster_gap_frac=0.2)
+    chosen = PriorSettings(gaze=crowded, cluster_gap_frac=0.2)
     apart = evidence_of(BLACK, gaze, chosen)
     assert (apart.groups == 1).sum() == 8
     assert len(apart.gaze.fixations) + sum(apart.gaze.left_out.values()) == len(gaze)
@@ -152,7 +154,7 @@ def test_the_prior_moves_with_the_gaze(seed, right, down):
     points = rng.uniform(0.35, 0.65, (6, 2))
     plain = [(x, y, 200.0, i) for i, (x, y) in enumerate(points)]
     moved = [(x + right / 80, y + down / 60, 200.0, i) for i, (x, y) in enumerate(points)]
-    chosen = PriorSettings(gaze=EVERYTHING)
+    chosen = ONE_HULL
     here, there = (
         evidence_of(BLACK, Fixations.from_rows(rows), chosen, 80).prior_logit for rows in (plain, moved)
     )
@@ -240,3 +242,11 @@ def test_fitted_keeps_the_range_and_a_constant(height, width, seed):
 def test_an_image_that_is_none_is_refused(image):
     with pytest.raises(DataError, match="image must be uint8"):
         gather_evidence(image, gaze_on(0.5, 0.5, 0.2, 0.2))
+
+
+def test_a_sparse_reading_is_one_hull_and_not_a_hull_for_each_fixation():
+    corners = [(0.35, 0.35), (0.65, 0.35), (0.65, 0.65), (0.35, 0.65)]
+    gaze = Fixations.from_rows([(x, y, 200, k) for k, (x, y) in enumerate([(0.5, 0.5), *corners])])
+    found = evidence_of(BLACK, gaze, PriorSettings(cluster_gap_frac=0.25))
+    assert found.groups.tolist() == [0, 0, 0, 0]
+    assert found.distance[BLACK.shape[0] // 2, BLACK.shape[1] // 2] > 0

@@ -91,10 +91,30 @@ def test_the_order_of_features_and_repeated_fits_change_nothing():
     assert expected_dice(turned, fitted) == expected_dice(features[3], fitted)
 
 
-def test_beyond_the_knots_the_curve_is_flat():
-    fitted = fit_calibration(*cases(200, 6))
-    far = dict(zip(fitted.features, (9.0, -900.0, 0.0), strict=True))
-    assert expected_dice(far, fitted) == ExpectedDice(fitted.dice[-1], fitted.low[-1], fitted.high[-1])
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [
+        (0.0, (0.5, 0.3, 0.6)),
+        (0.5, (0.6, 0.5, 0.75)),
+        (2.0, (0.75, 0.75, 0.93)),
+        (4.0, (0.85, 0.85, 0.99)),
+        (99.0, (1.0, 1.0, 1.0)),
+        (-1.0, (0.3, 0.0, 0.3)),
+        (-99.0, (0.0, 0.0, 0.0)),
+    ],
+)
+def test_the_curve_goes_straight_between_knots_and_beyond_them(score, expected):
+    curve = Calibration(
+        features=("s",), mean=(0,), sd=(1,), weight=(1,), knots=(0, 1, 3), dice=(0.5, 0.7, 0.8),
+        low=(0.3, 0.7, 0.8), high=(0.6, 0.9, 0.96), coverage=0.8, cases=100,
+    )  # fmt: skip
+    assert expected_dice({"s": score}, curve) == pytest.approx(expected)
+
+
+def test_a_calibration_of_one_knot_is_a_constant():
+    features, dice = cases(60, 8)
+    fitted = fit_calibration(features, dice, bins=1)
+    assert expected_dice(features[0], fitted) == ExpectedDice(fitted.dice[0], fitted.low[0], fitted.high[0])
 
 
 def test_without_features_nothing_is_expected():

@@ -117,7 +117,7 @@ def appearance_logit(evidence: Evidence, settings: AppearanceSettings | None = N
         >>> from gaze_insight.pseudomask.evidence import gather_evidence
         >>> image = np.full((48, 64, 3), 90, np.uint8)
         >>> image[14:34, 20:44] = 200
-        >>> rows = [(0.5, 0.5, 200, 0), *((x, y, 200, 1) for x in (0.35, 0.64) for y in (0.35, 0.65))]
+        >>> rows = [(0.5, 0.5, 200, 0), *((x, y, 200, 1) for x in (0.35, 0.5, 0.64) for y in (0.35, 0.65))]
         >>> found = gather_evidence(image, Fixations.from_rows(rows), long_side_px=64)
         >>> mask = appearance_logit(found) > 0
         >>> bool(mask[15:33, 21:43].all()), bool(mask[:8].any())

@@ -48,6 +48,9 @@ class PriorSettings(Settings):
     least_cluster_share: float = Field(
         0.1, ge=0, lt=1, description="a cluster with a smaller share of the looking time gets no hull"
     )
+    least_cluster_count: int = Field(
+        3, ge=1, description="nor one with fewer fixations; where no cluster has as many, one hull holds all"
+    )
     margin_frac: float = Field(
         0.02, ge=-0.2, le=0.5, description="the lesion reaches this far beyond the hull"
     )
@@ -191,7 +194,8 @@ def _select(
     count = 0
     for group in range(groups.max(initial=-1) + 1):
         of_group = np.flatnonzero(groups == group)
-        if duration[of_group].sum() < settings.least_cluster_share * duration.sum():
+        long_enough = duration[of_group].sum() >= settings.least_cluster_share * duration.sum()
+        if not long_enough or len(of_group) < settings.least_cluster_count:
             continue
         if choice.least_heat is not None:
             near = accompanied(whole.fixations.select(of_group), least_heat=choice.least_heat)

@@ -33,7 +33,7 @@ class LevelSettings(Settings):
 
     sparse: Literal["trust", "thresholds"] = Field("trust", description="what the sparse mask is cut from")
     least_trust: float = Field(
-        0.7, ge=0, lt=1, description="with sparse=trust: trust from which a pixel is labelled"
+        0.5, ge=0, lt=1, description="with sparse=trust: trust from which a pixel is labelled"
     )
     sparse_foreground: float = Field(
         0.5, gt=0, le=1, description="with sparse=thresholds: foreground from here up"
