@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
 
 from gaze_insight.errors import DataError, SettingsError
 
@@ -122,7 +123,7 @@ def linked_groups(points: Points, gap: float) -> NDArray[np.intp]:
         raise SettingsError(f"gap must be above 0, found {gap:g}")
     if len(points) < 2:
         return np.zeros(len(points), np.intp)
-    return _by_first_member(fcluster(linkage(points, "single"), gap, criterion="distance"))
+    return _by_first_member(fcluster(linkage(pdist(points), "single"), gap, criterion="distance"))
 
 
 def _by_first_member(labels: NDArray[Any]) -> NDArray[np.intp]:
