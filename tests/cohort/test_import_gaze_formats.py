@@ -194,7 +194,7 @@ def test_pixels_of_a_resized_copy_count_as_off_the_image_once(source, tmp_path):
 
 
 REFUSED = [
-    (["--frame", "screen_px"], 3, "unknown is where the images stood on the screen"),
+    (["--frame", "screen_px"], 3, "nothing says where the image stood on the screen"),
     (["--geometry", "GONE"], 3, "expected a YAML or JSON file, found none"),
     (["--gaze-format", "tobi"], 2, "did you mean 'tobii'?"),
     (["--gaze-format", "sample_table", "--column", "x=px"], 2, "--column and --frame are for the format"),
@@ -213,6 +213,17 @@ def test_what_cannot_be_used_is_refused(source, tmp_path, capsys, words, code, m
     assert bring_in(source, "--gaze", table, *(FLAGS if code == 3 else ()), *words) == code
     assert message in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
+
+
+def test_gaze_files_that_give_no_gaze_are_told(source, tmp_path, capsys):
+    table = tmp_path / "g.csv"
+    table.write_text(",".join(COLUMNS.values()) + "\n")
+    flags = ("--column", "image_height=", "--column", "image_width=")
+    assert bring_in(source, "--gaze", table, *FLAGS, *flags) == 0
+    assert "the gaze files hold no fixation on any image" in capsys.readouterr().out
+    assert not Cohort.open(tmp_path / "c").report.clean
+    assert run("inspect", tmp_path / "c") == 0
+    assert "1 gaze file without a fixation on any image" in capsys.readouterr().out
 
 
 def test_flags_about_gaze_need_gaze(source, tmp_path, capsys):

@@ -160,7 +160,7 @@ def test_where_nothing_is_near_the_known_keys_are_listed():
         ("labels.parts=[{kind: heat, weight: 0}]", "labels.parts.0.weight: expected greater than 0, found 0"),
         ("labels.parts=[{weight: 1}]", "labels.parts: each part needs the name of a part as its kind"),
         ("labels.parts=[grabcut]", "labels.parts.0: expected a mapping of settings, found 'grabcut'"),
-        ("labels.parts=[]", "labels.parts: expected Tuple should have at least 1 item"),
+        ("labels.parts=[]", "labels.parts: expected at least 1 item, found "),
         ("language.describer.kind=file", "language.describer.path: expected a value, found none"),
         ("schema_version=2", "schema_version: expected 1, found 2"),
         ("training.batch_size=[", "not valid YAML"),

@@ -168,6 +168,7 @@ class TestBadFiles:
         ("content", "message"),
         [
             (b"", "no START line"),
+            (b"SR_RESEARCH\x00\x01\nSTART 1", "a binary file, not the text that edf2asc writes"),
             (b"time,x,y\n1,2,3\n", "samples outside a recording"),
             (b"** CONVERTED\nMSG 5 hi\n", "no START line: this is no EyeLink .asc file"),
             ("START 5 LEFT\n".encode("utf-16"), "UTF-16"),

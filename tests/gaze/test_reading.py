@@ -325,7 +325,7 @@ def test_several_files_are_joined_and_a_bad_one_is_listed_where_asked_for(tmp_pa
 def test_gaze_on_the_screen_is_refused_without_a_geometry(tmp_path):
     path = table(tmp_path, "p1.csv", [("a", 100, 50, 100, 50), ("ghost", 1, 1, 100, 0)])
     source = read_gaze_source({"settings": {**COLUMNS, "frame": "screen_px"}})
-    with pytest.raises(DataError, match="the gaze on 1 images") as caught:
+    with pytest.raises(DataError, match="the gaze on 'a' is in screen_px") as caught:
         read_gaze([path], source, image_sizes={"a": Size(5, 5)})
     assert "--geometry" in caught.value.remedy
     assert list(read_gaze([path], source, image_sizes={"z": Size(5, 5)}).fixations) == ["a", "ghost"]

@@ -119,7 +119,9 @@ def test_units_of_time(table, time_unit, scale):
 
 def test_no_time_column_and_no_header(table):
     rows = [(x, y) for _, x, y in two_places()]
-    settings = unit(image="a", header=False, rate_hz=250, columns=SampleColumns(time=None, x="1", y="2"))
+    numbers = SampleColumns.model_validate({"time": None, "x": 1, "y": 2})  # as YAML reads them
+    assert numbers == SampleColumns(time=None, x="1", y="2")
+    settings = unit(image="a", header=False, rate_hz=250, columns=numbers)
     found = read_sample_table(table(rows, None), settings, ReadingContext(events=UNIT))
     assert found.fixations["a"].start_ms.tolist() == [0.0, 208.0]
 
@@ -291,6 +293,10 @@ def test_refuses_another_encoding(table):
     with pytest.raises(DataError, match="not UTF-8") as caught:
         read_sample_table(path, unit(image="a"))
     assert caught.value.row == 102
+    path.write_bytes(b"\x00\x01\xff")
+    with pytest.raises(DataError) as caught:
+        read_sample_table(path, unit(image="a"))
+    assert "binary file" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

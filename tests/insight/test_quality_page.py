@@ -59,7 +59,7 @@ def test_the_page_shows_everything_it_is_given(tmp_path):
 
 @pytest.mark.parametrize(
     ("made", "verdict"),
-    [({}, "Not to be trusted."), ({"a": Fixations.empty()}, "Not to be trusted.")],
+    [({}, "There is nothing to judge."), ({"a": Fixations.empty()}, "Not to be trusted.")],
 )
 def test_the_verdict_of_a_cohort_without_a_sound_reading(tmp_path, made, verdict):
     html = written(tmp_path, assess(made))

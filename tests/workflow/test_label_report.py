@@ -92,8 +92,9 @@ def test_json_has_the_scores_and_nothing_else_on_the_terminal(cohort, tmp_path, 
     assert len(said["look_again"]) == len([r for r in read_csv(table) if r["look_again_rank"]])
 
 
-def test_one_part_has_no_scores_and_says_so(cohort, capsys):
-    assert main(["label", str(cohort.folder), *SMALL, "--set", "labels.parts=[{kind: prior}]"]) == 0
+@pytest.mark.parametrize("parts", ["[{kind: prior}]", "[{kind: prior}, {kind: prior, weight: 2}]"])
+def test_one_part_has_no_scores_and_says_so(cohort, capsys, parts):
+    assert main(["label", str(cohort.folder), *SMALL, "--set", f"labels.parts={parts}"]) == 0
     said = capsys.readouterr().out
     assert "one part only" in said
     assert "expected Dice 0" not in said

@@ -174,6 +174,9 @@ def test_a_cluster_that_cannot_be_used_is_named_with_what_to_do(tmp_path, monkey
     assert "dask scheduler" in caught.value.remedy
     with pytest.raises(SettingsError, match="no dask scheduler answers at 'carrier pigeon'"):
         list(map_items(square, range(3), cluster="carrier pigeon"))
+    for wrong in ("nowhere", "http://x:1", "tcp://"):
+        with pytest.raises(SettingsError, match=f"no dask scheduler answers at '{wrong}'"):
+            list(map_items(square, range(3), cluster=wrong))
     with (
         running_scheduler(tmp_path) as (address, _),
         pytest.raises(SettingsError, match="has no workers") as caught,

@@ -132,6 +132,8 @@ def test_a_folder_with_labels_is_not_written_over(cohort, tmp_path):
     with pytest.raises(SettingsError, match="holds exported labels already"):
         export_weak_labels(cohort, "points", tmp_path / "out")
     assert (tmp_path / "out" / "annotations.json").read_bytes() == before
+    with pytest.raises(SettingsError, match="is a cohort's folder"):
+        export_weak_labels(cohort, "points", cohort.folder)
 
 
 def test_a_mask_that_cannot_be_read_stops_or_is_listed(cohort, tmp_path):

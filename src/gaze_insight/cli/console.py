@@ -15,7 +15,7 @@ from typing import Any
 from gaze_insight.errors import SettingsError
 from gaze_insight.types import Progress
 
-__all__ = ["load_plugins", "print_json", "say", "show_progress"]
+__all__ = ["count_of", "load_plugins", "print_json", "say", "show_progress"]
 
 _LINE_SECONDS = 15.0
 
@@ -28,6 +28,23 @@ def say(text: str = "") -> None:
     """
     if _speaks():
         sys.stdout.write(text + "\n")
+
+
+def count_of(number: int, noun: str) -> str:
+    """Name a number of things.
+
+    Args:
+        number: How many.
+        noun: One of them; its plural ends in s.
+
+    Returns:
+        The words.
+
+    Example:
+        >>> count_of(1, "case"), count_of(1200, "case")
+        ('1 case', '1,200 cases')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _speaks() -> bool:

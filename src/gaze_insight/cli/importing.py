@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from gaze_insight.cli.console import load_plugins, print_json, say, show_progress
+from gaze_insight.cli.console import count_of, load_plugins, print_json, say, show_progress
 from gaze_insight.cli.gaze_options import (
     Columns,
     Frame,
@@ -254,7 +254,9 @@ def _tell(cohort: Cohort) -> None:
 
     report = cohort.report
     splits = ", ".join(f"{split} {len(ids)}" for split, ids in cohort.splits.items())
-    say(f"{cohort.folder}: {len(cohort)} cases, {len(report.joined)} with gaze; {splits}")
+    say(f"{cohort.folder}: {count_of(len(cohort), 'case')}, {len(report.joined)} with gaze; {splits}")
+    if report.gaze_files and not report.joined:
+        say("the gaze files hold no fixation on any image: check format, frame, unit of time and events")
     if report.excluded:
         say(f"images left out: {len(report.excluded)}; the first: {': '.join(report.excluded[0])}")
     if report.problems:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gaze_insight.cli.console import print_json, say
+from gaze_insight.cli.console import count_of, print_json, say
 from gaze_insight.cli.options import Count, Json, Seed
 
 __all__ = ["inspect"]
@@ -60,4 +60,4 @@ def _tell(found: dict[str, Any], page: Path) -> None:
 
 
 def _counts(row: dict[str, Any]) -> str:
-    return f"{row['cases']} cases, {row['with_gaze']} with gaze, {row['with_mask']} with masks"
+    return f"{count_of(row['cases'], 'case')}, {row['with_gaze']} with gaze, {row['with_mask']} with masks"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from gaze_insight.cli.console import print_json, say, show_progress
+from gaze_insight.cli.console import count_of, print_json, say, show_progress
 from gaze_insight.cli.options import (
     Cluster,
     ConfigFiles,
@@ -113,7 +113,8 @@ def _tell(done: LabelReport, quality: LabelQuality, calibration: Calibration | N
     say(f"{done.made} made, {done.cached} found in the cache, in {done.seconds:.1f} s")
     if quality.labels:
         trusted = 100 * sum(row.trusted_share for row in quality.labels) / len(quality.labels)
-        say(f"trusted: {trusted:.1f} % of an image's pixels on average, {len(quality.labels)} cases")
+        cases = count_of(len(quality.labels), "case")
+        say(f"trusted: {trusted:.1f} % of an image's pixels on average, {cases}")
     if quality.expected_mean is None:
         return
     used = calibration or shipped_calibration()

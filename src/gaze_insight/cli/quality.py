@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from gaze_insight.cli.console import print_json, say, show_progress
+from gaze_insight.cli.console import count_of, print_json, say, show_progress
 from gaze_insight.cli.dotted_settings import settings_from
 from gaze_insight.cli.options import Count, Json, Quiet
 from gaze_insight.errors import SettingsError
@@ -96,7 +96,7 @@ def quality(
 def _tell(name: str, report: QualityReport, done: Correction | None) -> None:
     from gaze_insight.gaze.case_quality import FLAGS
 
-    say(f"{name}: {len(report.cases)} readings, {len(report.flagged)} flagged")
+    say(f"{name}: {count_of(len(report.cases), 'reading')}, {len(report.flagged)} flagged")
     for flag, number in report.flags.items():
         say(f"  {number:5d}  {FLAGS[flag]}")
     for session in report.sessions:
@@ -113,8 +113,8 @@ def _tell(name: str, report: QualityReport, done: Correction | None) -> None:
 
 def _tell_session(session: SessionQuality) -> None:
     say(
-        f"  {session.name}: {session.readings} readings, {session.fixations_median:.0f} fixations and "
-        f"{session.looking_s:.1f} s an image (medians)"
+        f"  {session.name}: {count_of(session.readings, 'reading')}, {session.fixations_median:.0f} "
+        f"fixations and {session.looking_s:.1f} s an image (medians)"
     )
     practice, target = session.practice, session.target
     if practice is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from gaze_insight.cli.console import print_json, say, show_progress
+from gaze_insight.cli.console import count_of, print_json, say, show_progress
 from gaze_insight.cli.dotted_settings import settings_from
 from gaze_insight.cli.options import Json, OnBad, Quiet
 
@@ -78,12 +78,16 @@ def weak_labels(
     if json:
         print_json(asdict(done))
         return
-    say(f"{len(done.written)} cases from {done.fixations} fixations and {done.hours:.2f} h of looking")
+    cases = count_of(len(done.written), "case")
+    say(f"{cases} from {done.fixations} fixations and {done.hours:.2f} h of looking")
     unused = ", ".join(f"{count} {reason}" for reason, count in done.fixations_left_out.items() if count)
     if unused:
         say(f"fixations that do not count: {unused}")
     for name, found in done.scores.items():
-        say(f"{_NAMES.get(name, name)}: {100 * found['mean']:.1f} % (mean of {found['n']} cases with masks)")
+        cases = count_of(int(found["n"]), "case")
+        say(f"{_NAMES.get(name, name)}: {100 * found['mean']:.1f} % (mean of {cases} with masks)")
+    if score and not done.scores:
+        say("no case has a true mask: nothing to compare with")
     if done.left_out:
         say(f"without label: {len(done.left_out)}")
         for id, reason in list(done.left_out.items())[:3]:

@@ -177,7 +177,7 @@ def _look(one: str, parts: CohortParts, mask_path: Path | None) -> _Seen:
             f"the mask is {mask.shape[1]} x {mask.shape[0]} px (width x height), its image "
             f"{parts.images[one].name} is {size.width} x {size.height} px",
             path=mask_path,
-            remedy="save the mask at the image's size, or leave bad cases out (on bad: skip)",
+            remedy="save the mask at the image's size, or leave bad cases out (--on-bad skip)",
         )
         return replace(seen, error=error)
     if parts.simulator is not None and not (parts.gaze and one in parts.gaze.fixations):
@@ -194,7 +194,7 @@ def _first_of(bad: Mapping[str, DataError]) -> DataError:
         f"{first.message} (and {len(bad) - 1} more bad cases)",
         path=first.path,
         row=first.row,
-        remedy=f"{first.remedy or 'repair the files'}; or leave bad cases out (on bad: skip)",
+        remedy=f"{first.remedy or 'repair the files'}; or leave bad cases out (--on-bad skip)",
     )
 
 

@@ -85,7 +85,7 @@ class ImportReport:
 
     @property
     def clean(self) -> bool:
-        """Whether every image, mask and row could be used and joined.
+        """Whether every image, mask and row could be used and joined, and gaze files gave gaze.
 
         Rows that every recording may have beside its gaze, such as those of the other eye, do not count.
 
@@ -96,6 +96,7 @@ class ImportReport:
             (True, False)
         """
         concerns = (
+            self.gaze_files and not self.joined,
             self.gaze_without_image,
             self.masks_without_image,
             self.sizes_disagree,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from gaze_insight.config.overrides import merge, parse_override
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.errors import SettingsError
+from gaze_insight.gaze.mapping_file import expectation
 from gaze_insight.language.registry import DESCRIBERS
 from gaze_insight.methods.registry import METHODS
 from gaze_insight.pseudomask.parts import PARTS
@@ -185,7 +186,7 @@ def _problem(first: Any) -> str:
         return "expected a value, found none"
     if kind == "value_error":
         return str(text.removeprefix("Value error, "))
-    what = "a mapping of settings" if kind.startswith("model") else text.removeprefix("Input should be ")
+    what = "a mapping of settings" if kind.startswith("model") else expectation(text)
     return f"expected {what}, found {first['input']!r}"
 
 

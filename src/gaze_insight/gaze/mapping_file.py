@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from gaze_insight.errors import SettingsError
 
-__all__ = ["explain", "read_mapping"]
+__all__ = ["expectation", "explain", "read_mapping"]
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -87,8 +88,32 @@ def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str | 
     if kind == "value_error":
         text = str(first["msg"].removeprefix("Value error, "))
         return (f"{place}: {text}" if place else text), None
-    what = "a mapping" if kind.startswith("model") else first["msg"].removeprefix("Input should be ")
+    what = "a mapping" if kind.startswith("model") else expectation(first["msg"])
     return f"{place}: expected {what}, found {first['input']!r}", None
+
+
+def expectation(message: str) -> str:
+    """Turn pydantic's message into words that follow "expected".
+
+    Args:
+        message: Such as "Input should be a valid number".
+
+    Returns:
+        What was expected.
+
+    Example:
+        >>> expectation("Input should be a valid tuple")
+        'a list'
+        >>> expectation("Tuple should have at least 1 item after validation, not 0")
+        'at least 1 item'
+    """
+    text = message.removeprefix("Input should be ")
+    if text in ("a valid tuple", "a valid list"):
+        return "a list"
+    if text.startswith("Invalid JSON"):
+        return "valid JSON"
+    counted = re.search(r"should have (at (?:least|most) \d+ items?)", text)
+    return counted.group(1) if counted else text
 
 
 def _fields(model: type[BaseModel], keys: Sequence[str]) -> list[str]:

@@ -68,8 +68,15 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
             "warning",
             report.images_without_gaze,
             "image(s) without gaze",
-            "Nobody's gaze on them was recorded: they cannot teach, but they can be tested on.",
+            "No fixation on them is known: they cannot teach, but they can be tested on.",
             "Every image has gaze",
+        ),
+        (
+            "error",
+            () if report.joined else report.gaze_files,
+            "gaze file(s) without a fixation on any image",
+            "Check format, frame and unit of time, and how fixations are detected (events).",
+            "",
         ),
         (
             "warning",
@@ -104,7 +111,7 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
             "warning",
             report.problems,
             "problem(s) in the gaze files",
-            "Rows and files that cannot be read were skipped, as asked; the rest is used as it stands.",
+            "What cannot be read was left out; the rest is used as it stands.",
             "",
         ),
         (

@@ -115,6 +115,8 @@ def write_quality(content: QualityContent, path: Path) -> None:
 def _verdict(report: QualityReport) -> dict[str, str]:
     readings, flagged, warnings = len(report.cases), len(report.flagged), len(report.warnings)
     unusual = f"{flagged:,} of {readings:,} readings are unusual."
+    if not readings:
+        return {"severity": "error", "title": "There is nothing to judge.", "meaning": "No case has gaze."}
     if readings == flagged:
         return {"severity": "error", "title": "Not to be trusted.", "meaning": unusual}
     if warnings:

@@ -16,7 +16,7 @@ from gaze_insight.pseudomask.recipe import PseudoMaskSettings
 from gaze_insight.types import Progress, silent
 from gaze_insight.workflow.labelling import load_pseudo_mask
 
-__all__ = ["LabelQuality", "ScoredLabel", "score_labels"]
+__all__ = ["LabelQuality", "ScoredLabel", "has_one_opinion", "score_labels"]
 
 _MS_PER_S = 1000.0
 
@@ -27,7 +27,7 @@ class ScoredLabel:
 
     Attributes:
         id: The case.
-        expected: Its expected Dice; None where the recipe has fewer than two parts.
+        expected: Its expected Dice; None where the recipe has fewer than two different parts.
         features: What it was told from.
         seconds: What its reading took, from the first fixation's start to the last one's end.
         area_frac: Share of the image that the label calls lesion.
@@ -61,6 +61,23 @@ class LabelQuality:
         return float(np.mean(known)) if known else None
 
 
+def has_one_opinion(settings: PseudoMaskSettings) -> bool:
+    """Tell whether all parts of a recipe are the same, so that their agreement says nothing.
+
+    Args:
+        settings: The recipe.
+
+    Returns:
+        Whether it has fewer than two parts that differ in more than their weight.
+
+    Example:
+        >>> grabcut = {"kind": "grabcut"}
+        >>> has_one_opinion(PseudoMaskSettings.model_validate({"parts": [grabcut, {**grabcut, "weight": 2}]}))
+        True
+    """
+    return len({part.model_dump_json(exclude={"weight"}) for part in settings.parts}) < 2
+
+
 def score_labels(
     cohort: Cohort,
     settings: PseudoMaskSettings | None = None,
@@ -88,7 +105,7 @@ def score_labels(
     """
     settings = settings or PseudoMaskSettings()
     chosen = list(cohort.cases.values() if cases is None else cases)
-    labels = []
+    labels, silent_parts = [], has_one_opinion(settings)
     for done, case in enumerate(chosen, start=1):
         mask = load_pseudo_mask(cohort, case, settings)
         if mask is not None:
@@ -96,7 +113,7 @@ def score_labels(
             labels.append(
                 ScoredLabel(
                     id=case.id,
-                    expected=expected_dice(mask.features, calibration),
+                    expected=None if silent_parts else expected_dice(mask.features, calibration),
                     features=mask.features,
                     seconds=fixations.span_ms / _MS_PER_S,
                     area_frac=float(mask.comprehensive.mean()),

@@ -19,7 +19,7 @@ from gaze_insight.insight.rendering import as_yaml
 from gaze_insight.pseudomask.expected_dice import Calibration, shipped_calibration
 from gaze_insight.pseudomask.features import FEATURES
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings, provenance
-from gaze_insight.workflow.label_quality import LabelQuality, ScoredLabel
+from gaze_insight.workflow.label_quality import LabelQuality, ScoredLabel, has_one_opinion
 from gaze_insight.workflow.labelling import LabelReport, load_pseudo_mask
 from gaze_insight.workflow.studies.output import write_rows
 
@@ -102,7 +102,7 @@ def label_notes(
     if done.without_gaze:
         notes[f"Without gaze, and so without label: {len(done.without_gaze):,}."] = done.without_gaze
     unscored = [row.id for row in quality.labels if row.expected is None]
-    if quality.labels and len(settings.parts) < 2:
+    if quality.labels and has_one_opinion(settings):
         notes[
             "The recipe has one part only: nothing agrees or disagrees with it, so there are no scores."
         ] = []

@@ -17,6 +17,7 @@ from gaze_insight.cohort.atomic import write_text_atomic
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.cohort.images import image_size, write_png
+from gaze_insight.cohort.manifest import MANIFEST
 from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.evaluation.weak_label_scores import score_weak_label
 from gaze_insight.gaze.annotation_time import annotation_time
@@ -156,10 +157,12 @@ def export_weak_labels(
         What was written.
 
     Raises:
-        SettingsError: The folder holds an export already.
+        SettingsError: The folder holds an export or a cohort already.
         DataError: No case has gaze, a file cannot be written, or one cannot be read and `on_bad` is "raise".
     """
     settings, folder = settings or WeakLabelSettings(), Path(out)
+    if (folder / MANIFEST).exists():
+        raise SettingsError(f"{folder} is a cohort's folder", remedy="choose another folder")
     if (folder / ANNOTATIONS).exists():
         raise SettingsError(f"{folder} holds exported labels already", remedy="choose another folder")
     export, left_out = _Export(cohort, kind, folder, settings), {}

@@ -101,6 +101,7 @@ def _connected(address: str) -> Client:
     from distributed import Client
 
     try:
+        _check_address(address)
         return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise SettingsError(
@@ -108,6 +109,18 @@ def _connected(address: str) -> Client:
             remedy="start one with 'dask scheduler' and give the address that it shows, "
             "such as tcp://host:8786; or leave --cluster away",
         ) from error
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address that cannot be one; dask's client would hang for a while when it is discarded."""
+    from distributed.comm import parse_address, parse_host_port
+    from distributed.comm.registry import backends
+
+    scheme, place = parse_address(address)
+    if scheme not in backends:
+        raise ValueError(f"an address begins with tcp:// or tls://, this one with {scheme}://")
+    if scheme in ("tcp", "tls"):
+        parse_host_port(place)
 
 
 def _check_cluster(client: Client, address: str) -> None:

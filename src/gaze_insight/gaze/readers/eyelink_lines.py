@@ -169,10 +169,16 @@ class _Parser:
         """Yield (line number, text) of every line."""
         try:
             with self.path.open("rb") as file:
-                if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+                head = file.read(4096)
+                if head.startswith((b"\xff\xfe", b"\xfe\xff")):
                     raise self._error(
                         "the file is UTF-16 text, not what edf2asc writes",
                         remedy="save it in UTF-8, or convert the .edf recording with edf2asc again",
+                    )
+                if b"\0" in head:
+                    raise self._error(
+                        "this is a binary file, not the text that edf2asc writes",
+                        remedy="convert the .edf recording with SR Research's edf2asc",
                     )
                 file.seek(0)
                 for number, raw in enumerate(file, start=1):

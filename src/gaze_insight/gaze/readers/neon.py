@@ -180,7 +180,7 @@ def _recognise(table: Table, context: ReadingContext) -> _Export:
             row=1,
             remedy="export a Marker Mapper or Reference Image Mapper enrichment of the recording",
         )
-    table.need([_EXPORTS[0].x])
+    table.need([_EXPORTS[0].x], remedy="give fixations.csv or gaze.csv of a mapper's export")
     return _EXPORTS[0]
 
 

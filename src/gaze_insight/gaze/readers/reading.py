@@ -247,7 +247,7 @@ def _first_of(problems: list[DataError]) -> DataError:
         first.message + others,
         path=first.path,
         row=first.row,
-        remedy="correct the file, or leave bad rows out and see them listed (on bad: skip)",
+        remedy="correct the file, or leave bad rows out and see them listed (--on-bad skip)",
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from gaze_insight.errors import DataError
 from gaze_insight.gaze.readers.reading import (
@@ -38,6 +38,8 @@ class SampleColumns(Settings):
         >>> SampleColumns(time="n", validity="val").time
         'n'
     """
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     time: str | None = Field("time", description="time of the sample; null where rows follow at rate_hz")
     x: str = Field("x", description="horizontal position")
@@ -74,6 +76,8 @@ class SampleTableSettings(Settings):
         >>> gazebase.time_unit
         'ms'
     """
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     columns: SampleColumns = Field(SampleColumns(), description="which column holds what")
     frame: Frame = Field("screen_px", description="what the positions are")

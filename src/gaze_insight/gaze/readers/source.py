@@ -256,8 +256,8 @@ def _check_placed(reading: GazeReading, context: ReadingContext, path: Path | No
     if loose and context.geometry is None:
         image, frame = loose[0]
         raise DataError(
-            f"the gaze on {len(loose)} images (the first: {image!r}) is in {frame}, "
-            "and unknown is where the images stood on the screen",
+            f"the gaze on {image!r}{f' and {len(loose) - 1} more' if len(loose) > 1 else ''} is in {frame}, "
+            "and nothing says where the image stood on the screen",
             path=path,
             remedy="state it in a geometry file (--geometry FILE)",
         )

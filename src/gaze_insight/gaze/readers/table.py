@@ -243,7 +243,9 @@ def _text(path: Path, what: str) -> str:
             f"{what} is not {encoding.removesuffix('-sig').upper()} text (byte {error.start})",
             path=path,
             row=row,
-            remedy="save it in UTF-8",
+            remedy="this is a binary file (a recording, a video, a workbook): export it as text"
+            if b"\0" in data
+            else "save it in UTF-8",
         ) from error
 
 

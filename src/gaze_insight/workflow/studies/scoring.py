@@ -136,7 +136,9 @@ def choose_cases(
             f"a study needs cases with fixations and true masks, found none among {len(wanted)} cases of "
             f"{'all splits' if split is None else f'split {split!r}'} of cohort {cohort.name!r}",
             path=cohort.folder,
-            remedy="import the masks too: --masks",
+            remedy="import the gaze (--gaze), and the masks in a folder masks/ beside images/"
+            if not seen
+            else "import with the masks in a folder masks/ beside images/",
         )
     chosen = usable
     if count is not None and count < len(usable):
