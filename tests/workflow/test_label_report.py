@@ -185,3 +185,19 @@ def test_a_calibration_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "c.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="UTF-8"):
         read_calibration(tmp_path / "c.json")
+
+
+def test_a_cohort_that_the_calibration_does_not_come_from_is_noted(cohort):
+    done = label(cohort, LABELS, workers=1)
+    quality = score_labels(cohort, LABELS)
+    assert any("not on this cohort" in note for note in label_notes(cohort, done, quality, LABELS))
+    named = replace(cohort, name="kvasir")
+    assert not any("calibrated" in note for note in label_notes(named, done, quality, LABELS))
+
+
+def test_too_few_cases_for_a_calibration_are_told_before_the_study(cohort, tmp_path, capsys):
+    own = tmp_path / "own.json"
+    assert main(["study", "parts", str(cohort.folder), "--fit-calibration", str(own), "--quiet"]) == 3
+    assert "a calibration needs 50 cases" in capsys.readouterr().err
+    assert not own.exists()
+    assert not (cohort.folder / "study-parts.html").exists()

@@ -208,6 +208,8 @@ def parts(
             --calibration`; the study itself does not use it.
         pictures: Images that the page shows with each part's picture.
     """
+    from gaze_insight.errors import DataError
+    from gaze_insight.pseudomask.expected_dice import LEAST_CASES
     from gaze_insight.workflow.calibration_file import read_calibration, write_calibration
     from gaze_insight.workflow.studies.parts import calibration_of, study_parts
     from gaze_insight.workflow.studies.parts_figures import part_pictures
@@ -218,6 +220,11 @@ def parts(
     settings = settings_from(PartsSettings, flags.study, "--study-set", base)
     told = None if calibration is None else read_calibration(calibration)
     opened, chosen = _chosen(cohort, cases, flags)
+    if fit_calibration is not None and len(chosen.cases) < LEAST_CASES:
+        raise DataError(
+            f"a calibration needs {LEAST_CASES} cases with gaze and true mask, found {len(chosen.cases)}",
+            remedy="leave --fit-calibration out, or study more cases",
+        )
     labels = compose_config(flags.presets, flags.config, flags.overrides, flags.plugins).labels
     with show_progress(quiet=flags.quiet) as progress:
         study = study_parts(

@@ -16,9 +16,16 @@ from scipy.special import logit
 from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.types import Settings
 
-__all__ = ["Calibration", "ExpectedDice", "expected_dice", "fit_calibration", "shipped_calibration"]
+__all__ = [
+    "LEAST_CASES",
+    "Calibration",
+    "ExpectedDice",
+    "expected_dice",
+    "fit_calibration",
+    "shipped_calibration",
+]
 
-_LEAST_CASES = 50
+LEAST_CASES = 50
 _LEAST_SD = 1e-6
 
 
@@ -196,9 +203,9 @@ def _table(
     features: Sequence[Mapping[str, float]], truth: NDArray[np.float64]
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     """Stack features to (cases, features), in the order of the first case's."""
-    if len(features) != len(truth) or len(truth) < _LEAST_CASES:
+    if len(features) != len(truth) or len(truth) < LEAST_CASES:
         raise DataError(
-            f"a calibration needs {_LEAST_CASES} cases with features and Dice, found {len(features)} and "
+            f"a calibration needs {LEAST_CASES} cases with features and Dice, found {len(features)} and "
             f"{len(truth)}"
         )
     names = tuple(features[0])

@@ -109,18 +109,28 @@ def label_notes(
     elif unscored:
         words = f"Without an expected Dice, as no gaze lies on the image: {len(unscored):,}."
         notes[words] = unscored
-    scored = len(unscored) < len(quality.labels)
-    default = PseudoMaskSettings()
-    changed = (settings.parts, settings.prior) != (default.parts, default.prior)
-    if scored and calibration is None and changed:
-        notes[
-            "The expected Dice was calibrated for the default parts, and the recipe has others: read it as "
-            "an order, not as a level, or fit a calibration (study parts --fit-calibration)."
-        ] = []
+    elsewhere = _calibrated_elsewhere(cohort, settings)
+    if calibration is None and elsewhere and len(unscored) < len(quality.labels):
+        notes[elsewhere] = []
     simulated = [id for id, case in cohort.cases.items() if case.meta.get("gaze") == "simulated"]
     if simulated:
         notes[f"With gaze that is simulated from the masks: {len(simulated):,}."] = simulated
     return notes
+
+
+def _calibrated_elsewhere(cohort: Cohort, settings: PseudoMaskSettings) -> str | None:
+    """Say so where the shipped calibration was fitted on other parts or on other images."""
+    advice = (
+        "read it as an order, not as a level, or fit a calibration on cases with masks (study parts "
+        "--fit-calibration)."
+    )
+    default = PseudoMaskSettings()
+    if (settings.parts, settings.prior) != (default.parts, default.prior):
+        return f"The expected Dice was calibrated for the default parts, and the recipe has others: {advice}"
+    source = shipped_calibration().source
+    if cohort.name.lower() not in source.lower():
+        return f"The expected Dice was calibrated on {source.partition(';')[0]}, not on this cohort: {advice}"
+    return None
 
 
 def label_record(
