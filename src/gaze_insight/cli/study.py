@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from cyclopts import Parameter
 
@@ -28,10 +29,11 @@ from gaze_insight.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gaze_insight.cohort.cohort import Cohort
     from gaze_insight.insight.study_page import StudyContent
+    from gaze_insight.types import Settings
     from gaze_insight.workflow.studies.noise import NoiseStudy
     from gaze_insight.workflow.studies.parts import PartsStudy
     from gaze_insight.workflow.studies.scoring import StudiedCases
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StudyFlags", "noise", "parts", "simulator", "time"]
 
+_Study = TypeVar("_Study")
 _NOISE_CASES = 150
 
 
@@ -98,18 +101,7 @@ def time(cohort: Path, /, *, cases: Count | None = None, flags: StudyFlags = _DE
 
     settings = settings_from(TimeSettings, flags.study, "--study-set", {"seed": flags.seed})
     opened, chosen = _chosen(cohort, cases, flags)
-    labels = compose_config(flags.presets, flags.config, flags.overrides, flags.plugins).labels
-    with show_progress(quiet=flags.quiet) as progress:
-        study = study_time(
-            opened,
-            chosen,
-            labels,
-            settings,
-            workers=flags.workers,
-            cluster=flags.cluster,
-            on_bad=flags.on_bad,
-            progress=progress,
-        )
+    study = _studied(study_time, opened, chosen, settings, flags)
     _finish("time", opened, study, time_page(study, _command()), flags)
 
 
@@ -125,18 +117,7 @@ def noise(cohort: Path, /, *, cases: Count = _NOISE_CASES, flags: StudyFlags = _
 
     settings = settings_from(NoiseStudySettings, flags.study, "--study-set", {"seed": flags.seed})
     opened, chosen = _chosen(cohort, cases, flags)
-    labels = compose_config(flags.presets, flags.config, flags.overrides, flags.plugins).labels
-    with show_progress(quiet=flags.quiet) as progress:
-        study = study_noise(
-            opened,
-            chosen,
-            labels,
-            settings,
-            workers=flags.workers,
-            cluster=flags.cluster,
-            on_bad=flags.on_bad,
-            progress=progress,
-        )
+    study = _studied(study_noise, opened, chosen, settings, flags)
     _finish("noise", opened, study, noise_page(study, _command()), flags)
 
 
@@ -170,18 +151,7 @@ def simulator(
     }
     settings = settings_from(SimulatorStudySettings, flags.study, "--study-set", base)
     opened, chosen = _chosen(cohort, cases, flags)
-    labels = compose_config(flags.presets, flags.config, flags.overrides, flags.plugins).labels
-    with show_progress(quiet=flags.quiet) as progress:
-        study = study_simulator(
-            opened,
-            chosen,
-            labels,
-            settings,
-            workers=flags.workers,
-            cluster=flags.cluster,
-            on_bad=flags.on_bad,
-            progress=progress,
-        )
+    study = _studied(study_simulator, opened, chosen, settings, flags)
     shown = scan_path_pictures(opened, study, pictures)
     _finish("simulator", opened, study, simulator_page(study, _command(), shown), flags)
 
@@ -225,19 +195,7 @@ def parts(
             f"a calibration needs {LEAST_CASES} cases with gaze and true mask, found {len(chosen.cases)}",
             remedy="leave --fit-calibration out, or study more cases",
         )
-    labels = compose_config(flags.presets, flags.config, flags.overrides, flags.plugins).labels
-    with show_progress(quiet=flags.quiet) as progress:
-        study = study_parts(
-            opened,
-            chosen,
-            labels,
-            settings,
-            calibration=told,
-            workers=flags.workers,
-            cluster=flags.cluster,
-            on_bad=flags.on_bad,
-            progress=progress,
-        )
+    study = _studied(partial(study_parts, calibration=told), opened, chosen, settings, flags)
     written = {}
     if fit_calibration is not None:
         words = "all splits" if flags.split == "all" else f"split {flags.split}"
@@ -258,6 +216,23 @@ def _chosen(folder: Path, count: int | None, flags: StudyFlags) -> tuple[Cohort,
     cohort = Cohort.open(folder)
     split = None if flags.split == "all" else flags.split
     return cohort, choose_cases(cohort, split=split, count=count, seed=flags.seed)
+
+
+def _studied(
+    study: Callable[..., _Study], cohort: Cohort, chosen: StudiedCases, settings: Settings, flags: StudyFlags
+) -> _Study:
+    labels = compose_config(flags.presets, flags.config, flags.overrides, flags.plugins).labels
+    with show_progress(quiet=flags.quiet) as progress:
+        return study(
+            cohort,
+            chosen,
+            labels,
+            settings,
+            workers=flags.workers,
+            cluster=flags.cluster,
+            on_bad=flags.on_bad,
+            progress=progress,
+        )
 
 
 def _finish(
