@@ -113,9 +113,9 @@ def test_masking_fills_the_image_and_ignores_the_labels():
 
 
 def test_hidden_pixels_are_zero_after_the_encoders_normalisation():
-    from gaze_insight.networks.efficientnet import EfficientNetLite0Encoder
+    from gaze_insight.networks.efficientnet import EfficientNetLiteEncoder
 
-    encoder = EfficientNetLite0Encoder(pretrained=False)
+    encoder = EfficientNetLiteEncoder(pretrained=False)
     hidden = torch.ones(1, 1, 32, 32, dtype=torch.bool)
     labels = torch.zeros(1, 1, 32, 32, dtype=torch.int64)
     masked, _ = apply_masking(torch.rand(1, 3, 32, 32), labels, hidden, fill=encoder.mean)

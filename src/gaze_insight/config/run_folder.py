@@ -10,7 +10,7 @@ from gaze_insight.cohort.atomic import write_text_atomic
 from gaze_insight.config.loading import load_config, to_yaml
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.errors import DataError
-from gaze_insight.training.loop import LAST_WEIGHTS_FILE, WEIGHTS_FILE
+from gaze_insight.training.loop import LAST_WEIGHTS_FILE, STATE_FILE, WEIGHTS_FILE
 
 __all__ = ["RunFolder"]
 
@@ -35,11 +35,22 @@ class RunFolder:
         self.weights = path / WEIGHTS_FILE
         self.last_weights = path / LAST_WEIGHTS_FILE
         self.selection_json = path / "selection.json"
+        self.rounds = path / "rounds"
         self.predictions = path / "predictions"
         self.cases_csv = path / "cases.csv"
         self.cases_last_csv = path / "cases_last.csv"
         self.summary_json = path / "summary.json"
         self.report_html = path / "report.html"
+
+    def has_begun(self) -> bool:
+        """Tell whether training has left something to go on with: a state or weights, or those of a round.
+
+        Example:
+            >>> RunFolder(Path("nowhere")).has_begun()
+            False
+        """
+        places = (self.path, *self.rounds.glob("*/fold-*"))
+        return any((place / name).exists() for place in places for name in (STATE_FILE, WEIGHTS_FILE))
 
     def config(self) -> RunConfig:
         """Read the run's configuration.

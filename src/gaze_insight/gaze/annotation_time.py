@@ -10,12 +10,25 @@ from typing import Literal
 from gaze_insight.errors import SettingsError
 from gaze_insight.gaze.fixations import Fixations
 
-__all__ = ["PAPER_ANNOTATION_HOURS", "PAPER_ANNOTATION_SOURCE", "AnnotationTime", "annotation_time"]
+__all__ = [
+    "MASK_SECONDS",
+    "PAPER_ANNOTATION_HOURS",
+    "PAPER_ANNOTATION_IMAGES",
+    "PAPER_ANNOTATION_SOURCE",
+    "PAPER_SECONDS",
+    "AnnotationTime",
+    "SecondsPerImage",
+    "annotation_time",
+    "drawing_seconds",
+]
 
 PAPER_ANNOTATION_HOURS: Mapping[str, float] = MappingProxyType(
     {"mask": 18.7, "box": 3.1, "point": 4.8, "scribble": 2.6, "gaze": 2.2}
 )
 """Hours to annotate the training images, by kind of annotation, as published."""
+
+PAPER_ANNOTATION_IMAGES = 900
+"""Training images that the published hours are for."""
 
 PAPER_ANNOTATION_SOURCE = "From Gaze to Insight, Table 1 (Kvasir-SEG, 900 training images); not measured here"
 
@@ -25,6 +38,43 @@ _SOURCES = {
 }
 _MS_PER_S = 1000.0
 _S_PER_H = 3600.0
+
+
+@dataclass(frozen=True)
+class SecondsPerImage:
+    """What annotating one image takes.
+
+    Args:
+        seconds: Seconds an image, or an object where the source says so.
+        source: Who says it.
+    """
+
+    seconds: float
+    source: str
+
+
+PAPER_SECONDS: Mapping[str, float] = MappingProxyType(
+    {kind: hours * _S_PER_H / PAPER_ANNOTATION_IMAGES for kind, hours in PAPER_ANNOTATION_HOURS.items()}
+)
+"""Seconds to annotate an image, by kind of annotation, as published: hours over 900 training images."""
+
+MASK_SECONDS: Mapping[str, SecondsPerImage] = MappingProxyType(
+    {
+        "paper": SecondsPerImage(PAPER_SECONDS["mask"], PAPER_ANNOTATION_SOURCE),
+        "coco": SecondsPerImage(
+            79.2,
+            "Lin et al., Microsoft COCO, ECCV 2014: 22 hours for 1,000 outlines of everyday objects; "
+            "not measured here",
+        ),
+        "fastest": SecondsPerImage(
+            54.0,
+            "an outline of one object, the fastest that Bearman et al., What's the Point, ECCV 2016, quote; "
+            "not measured here",
+        ),
+    }
+)
+"""Published times to draw the mask of one object by hand. The first is what full supervision is charged by
+default; the others, of photographs of everyday objects, say how far such times lie apart."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +90,29 @@ class AnnotationTime:
     hours: float
     source: str
     per_case_s: dict[str, float]
+
+
+def drawing_seconds(own: float | None = None) -> SecondsPerImage:
+    """Say what drawing the true mask of one image is taken to cost.
+
+    Args:
+        own: Your own measure in seconds; None for the published one.
+
+    Returns:
+        Seconds an image and where they are from.
+
+    Raises:
+        SettingsError: The seconds are not above 0.
+
+    Example:
+        >>> round(drawing_seconds().seconds, 1), drawing_seconds(30).source
+        (74.8, 'as given: 30 s an image')
+    """
+    if own is None:
+        return MASK_SECONDS["paper"]
+    if not own > 0:
+        raise SettingsError(f"seconds to draw a mask must be above 0, found {own}")
+    return SecondsPerImage(float(own), f"as given: {own:g} s an image")
 
 
 def annotation_time(

@@ -14,6 +14,7 @@ from gaze_insight.evaluation.cases import CaseScore
 from gaze_insight.gaze.fixations import Fixations
 from gaze_insight.insight.figures import dice_distribution, dice_scatter, learning_curves, size_strata_chart
 from gaze_insight.insight.panels import gaze_tiles, label_tiles, prediction_tiles
+from gaze_insight.insight.refinement_section import RefinementSection, refinement_values
 from gaze_insight.insight.rendering import as_yaml, duration_words, fixed, render_page, share
 from gaze_insight.language.schema import Description
 from gaze_insight.types import BoolArray, ByteArray, FloatArray
@@ -77,6 +78,7 @@ class ReportContent:
         protocol_text: How the checkpoint was chosen and what test was used for, in plain sentences.
         empty_policy: What empty masks score, in plain sentences.
         warnings: What the reader must know before believing a number.
+        refinement: What the rounds did to the labels; None for a run without.
         command: The command line that repeats the run.
         created: Date of the page as text; empty leaves it out.
         version: Version of gaze-insight; empty leaves it out.
@@ -94,6 +96,7 @@ class ReportContent:
     protocol_text: str = ""
     empty_policy: str = ""
     warnings: Sequence[str] = ()
+    refinement: RefinementSection | None = None
     command: str = ""
     created: str = ""
     version: str = ""
@@ -104,12 +107,14 @@ _TITLES = {
     "teacher": "Teacher",
     "segmenter": "Model",
     "pseudomask": "Labels from gaze",
+    "assisted": "Image and gaze",
 }
 _MEANINGS = {
     "student": "the model to use; sees the image alone",
     "teacher": "needs the words as well",
     "segmenter": "the model to use; sees the image alone",
     "pseudomask": "no model: the gaze itself, as recorded for these images",
+    "assisted": "what the model sees, joined with where the reader of each image looked",
 }
 _COLUMNS = (
     ("dice", "Dice", "higher is better", 2),
@@ -199,6 +204,7 @@ def _values(content: ReportContent) -> dict[str, Any]:
         "by_score": {case.rank for case in content.cases} <= {"best", "median", "worst"},
         "charts": _charts(by_head, titles, content.main_head),
         "learning": learning_curves(content.history),
+        "refinement": refinement_values(content.refinement),
         "cohort_facts": [(name, _plain(value)) for name, value in content.cohort_facts.items()],
         "run_facts": _run_facts(content),
         "protocol_text": content.protocol_text,
@@ -263,7 +269,15 @@ def _headline(content: ReportContent, main: Mapping[str, Any]) -> list[dict[str,
         {"what": "Test images", "value": f"{main['dice']['n']:,}", "range": "never seen in training"}
     )
     annotation = content.summary.get("annotation_time_h") or {}
-    if annotation.get("gaze") is not None:
+    if annotation.get("drawing") is not None:
+        numbers.append(
+            {
+                "what": "Clinician time for the masks",
+                "value": duration_words(3600 * annotation["drawing"]),
+                "range": f"not measured: {annotation.get('drawing_source', '')}",
+            }
+        )
+    if annotation.get("gaze") is not None and (annotation["gaze"] or "drawing" not in annotation):
         source = annotation.get("source", "")
         numbers.append(
             {

@@ -47,7 +47,8 @@ class Batch:
     Attributes:
         image: (B, 3, H, W), RGB in [0, 1].
         labels: Name of a label map to uint8 (B, 1, H, W) in {0, 1, 255 = ignore}; the names are those the
-            method asked for in :attr:`Method.label_maps`.
+            method asked for in :attr:`Method.label_maps`. "soft", "trust" and "weighted_trust" hold shares
+            in steps of 1/254 instead, 255 for unknown.
         words: The descriptions, moved as the images were; None for a method without words.
         noise: (B, 1, H, W), uniform in [0, 1): the randomness a step may use, so that a step repeats exactly.
         seed: Of whatever else a step draws, on a generator of its own; the same in every process.

@@ -22,6 +22,7 @@ METHODS: Registry[type[Method]] = Registry(
         "regularised": "gaze_insight.methods.regularised:Regularised",
         "scrib_former": "gaze_insight.methods.scrib_former:ScribFormer",
         "shape_pu": "gaze_insight.methods.shape_pu:ShapePu",
+        "soft_vote": "gaze_insight.methods.soft_vote:SoftVote",
         "unet": "gaze_insight.methods.unet:UNet",
     },
 )

@@ -50,7 +50,7 @@ def augment(
 
     Args:
         image: (B, 3, H, W), RGB in [0, 1].
-        labels: Name to uint8 (B, 1, H, W) in {0, 1, 255}.
+        labels: Name to uint8 (B, 1, H, W), of any values; 255 is *ignore*. A pixel takes its nearest one.
         words: The descriptions of the batch, or None.
         settings: The kinds and sizes of variation.
         generator: CPU generator that decides everything random here.

@@ -26,7 +26,7 @@ class TrainingSet:
     Attributes:
         ids: The cases' ids, N of them.
         images: (N, H, W, 3) uint8; may be memory-mapped.
-        labels: Name to (N, H, W) uint8 in {0, 1, 255}.
+        labels: Name to (N, H, W) uint8 in {0, 1, 255}; shares are 0 to 254 and 255.
         words: Descriptions, or None.
     """
 

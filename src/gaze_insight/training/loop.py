@@ -147,16 +147,16 @@ class Trainer:
 
     def _run_stage(self, stage: Stage, stop: StopRequest) -> None:
         tools = self._begin_stage(stage)
-        steps, epoch_steps = self.steps_of(stage), self.source.steps_per_epoch
-        sums = self.state.sums
+        steps, sums = self.steps_of(stage), self.state.sums
         while self.state.step < steps:
             own = self._step(stage, tools, steps)
             self.state.step += 1
             self._tell(stage)
             losses, stopping = self._agree(own, stop)
+            begun, due = self._reported_between(steps)
             for name, value in losses.items():
-                sums[name] = sums.get(name, 0.0) + value / epoch_steps
-            if self.state.step % epoch_steps == 0:
+                sums[name] = sums.get(name, 0.0) + value / (due - begun)
+            if self.state.step == due:
                 means = dict(sums)
                 sums.clear()
                 self._end_epoch(stage, tools, means)
@@ -170,6 +170,13 @@ class Trainer:
                     remedy=f"go on with: gaze-insight train --resume {self.folder}",
                 )
         self._end_stage(tools)
+
+    def _reported_between(self, steps: int) -> tuple[int, int]:
+        """Between which steps the one just made is summed up: an epoch, or epochs of ``report_steps``."""
+        epoch_steps = self.source.steps_per_epoch
+        every = max(1, math.ceil(self.settings.report_steps / epoch_steps)) * epoch_steps
+        begun = (self.state.step - 1) // every * every
+        return begun, min(begun + every, steps)
 
     def _begin_stage(self, stage: Stage) -> _StageTools:
         settings = self.settings

@@ -35,9 +35,18 @@ class TrainingSettings(Settings):
     """How the networks are trained; what is trained is the method's affair."""
 
     input_size_px: int = Field(160, ge=32, description="side of the square the network sees")
+    cases: int | None = Field(
+        None,
+        ge=1,
+        description="learn from so many cases of the training split, drawn by the seed: a larger draw holds "
+        "the smaller ones, patients are taken whole; null: from all",
+    )
     batch_size: int = Field(8, ge=1, description="images a step, over all processes together")
     min_steps: int = Field(
         500, ge=0, description="a stage whose epochs make fewer steps (a small training set) goes on to these"
+    )
+    report_steps: int = Field(
+        0, ge=0, description="epochs of fewer steps (a small training set) are validated and saved together"
     )
     optimizer: AdamSettings | SgdSettings = Field(AdamSettings(), discriminator="kind")
     warmup_frac: float = Field(0.05, ge=0, lt=1, description="share of a stage with a rising learning rate")

@@ -56,7 +56,8 @@ def watch_test_set(cohort: Cohort, config: RunConfig) -> Watch | None:
 def _mean_dice(method: Method, cases: Sequence[Case], config: RunConfig) -> float:
     side, batch = config.training.input_size_px, config.prediction.batch_size
     device = str(next(method.parameters()).device)
-    predictor = Predictor(method, Size(side, side), device=device, flips=config.prediction.flips)
+    asked = config.prediction
+    predictor = Predictor(method, Size(side, side), device=device, flips=asked.flips, scales=asked.scales)
     scores: list[float] = []
     for start in range(0, len(cases), batch):
         part = cases[start : start + batch]

@@ -22,6 +22,8 @@ from gaze_insight.workflow.describing import describe
 from gaze_insight.workflow.evaluating import CasePrediction, predict_cases
 from gaze_insight.workflow.labelling import load_pseudo_mask
 from gaze_insight.workflow.loading import load_predictor
+from gaze_insight.workflow.noisy_gaze import NoisyGaze, with_noisy_gaze
+from gaze_insight.workflow.refinement_report import refinement_section
 
 __all__ = ["choose_cases", "report"]
 
@@ -73,7 +75,8 @@ def report(run: str | Path, path: str | Path | None = None, *, each: int = 2, de
     folder = RunFolder(Path(run))
     config, summary, plan = folder.config(), folder.read_json(folder.summary_json), folder.plan()
     scores = read_cases_csv(folder.cases_csv)
-    cohort = Cohort.open(plan["cohort_folder"])
+    gaze = with_noisy_gaze(Cohort.open(plan["cohort_folder"]), config.gaze_noise, config.seed)
+    cohort = gaze.cohort
     predictor = load_predictor(run, device=device)
     main = predictor.method.heads[0]
     chosen = choose_cases([score for score in scores if score.head == main], each)
@@ -91,12 +94,13 @@ def report(run: str | Path, path: str | Path | None = None, *, each: int = 2, de
         scores=scores,
         history=read_history(folder.history_jsonl),
         cases=shown,
-        cohort_facts=_facts(cohort, plan),
+        cohort_facts=_facts(gaze.recorded, plan) | _noise_facts(gaze),
         config=config.model_dump(mode="json"),
         environment=folder.read_json(folder.environment_json),
         protocol_text=_protocol(config),
         empty_policy=summary["empty_mask_policy"],
         warnings=_warnings(cohort, config, plan, summary),
+        refinement=refinement_section(cohort, config, folder, each),
         command=folder.read_json(folder.environment_json)["command"],
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         version=__version__,
@@ -149,6 +153,10 @@ def _facts(cohort: Cohort, plan: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _noise_facts(gaze: NoisyGaze) -> dict[str, str]:
+    return {} if gaze.account is None else {"Gaze of the training split": gaze.account.words()}
+
+
 def _protocol(config: RunConfig) -> str:
     flips = "averaged over the image and its mirror images" if config.prediction.flips else "of the image"
     if config.training.selection == "validation":
@@ -166,6 +174,10 @@ def _warnings(cohort: Cohort, config: RunConfig, plan: dict[str, Any], summary: 
     warnings = ["This is one run with one seed; the intervals hold the sampling of test cases alone."]
     if any(case.meta.get("gaze") == "simulated" for case in cohort.cases.values()):
         warnings.append("The gaze is simulated from the true masks; real gaze may serve worse.")
+    if plan.get("gaze_noise"):
+        warnings.append(
+            "The recorded gaze of the training images was made worse on purpose before it became labels."
+        )
     if plan["left_out"]:
         warnings.append(f"{len(plan['left_out'])} training cases were left out; plan.json lists the reasons.")
     if "teacher" in summary["test"] and plan["words"] is not None:

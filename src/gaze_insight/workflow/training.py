@@ -2,59 +2,53 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import Tensor
 
-from gaze_insight.cohort.artefacts import KeyPart
-from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.config.run_folder import RunFolder
 from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.inference.predictor import Predictor
-from gaze_insight.language.schema import Description
 from gaze_insight.methods.protocol import Method, Words
 from gaze_insight.methods.words import WordSpace
+from gaze_insight.networks.encoder import initial_weights_of
 from gaze_insight.training.batches import TrainingSet
+from gaze_insight.training.checkpoints import TrainingState
 from gaze_insight.training.devices import build_accelerator
 from gaze_insight.training.loop import STATE_FILE, Trainer
 from gaze_insight.training.words import WordRows, look_up
 from gaze_insight.types import Progress, Size, silent
+from gaze_insight.workflow.annotation_cost import annotation_cost
 from gaze_insight.workflow.checkpoint_choice import choice_facts, watch_test_set
-from gaze_insight.workflow.describing import describe, encode_words
+from gaze_insight.workflow.chosen_cases import ChosenCases, OnBad, choose_training_cases
 from gaze_insight.workflow.environment import describe_environment, peak_memory_mb
-from gaze_insight.workflow.labelling import label
+from gaze_insight.workflow.label_source import LabelSource
 from gaze_insight.workflow.loading import build_method
-from gaze_insight.workflow.training_set import (
-    build_training_set,
-    needs_pseudo_mask,
-    unreadable_cases,
-    usable_cases,
-)
+from gaze_insight.workflow.material import Material, build_material, fingerprint_of, part_of_words
+from gaze_insight.workflow.noisy_gaze import NoisyGaze, with_noisy_gaze
+from gaze_insight.workflow.refining import Refinement, check_refinement, refine, shortened
 
 __all__ = ["train", "words_under"]
 
-OnBad = Literal["raise", "skip"]
-
-_DECISIVE = ("seed", "labels", "weak_labels", "language", "method", "training")
-
 
 @dataclass(frozen=True)
-class _Material:
-    """What a run learns from and is watched with."""
+class _Job:
+    """How a training is done, besides its configuration; a fold of a round is one with labels of its own."""
 
-    training: TrainingSet
-    words: WordSpace | None
-    validation: TrainingSet | None
-    left_out: dict[str, str]
-    label_seconds: float
+    resume: bool
+    on_bad: OnBad
+    progress: Progress
+    labels: LabelSource | None = None
+    epochs_share: float = 1.0
+    gaze: NoisyGaze | None = None
 
 
 def train(
@@ -80,24 +74,47 @@ def train(
         The run's folder, with ``checkpoints/final.safetensors`` in it.
 
     Raises:
-        SettingsError: The folder holds a run already and ``resume`` is off.
+        SettingsError: The folder holds a run already and ``resume`` is off, or labels are to be refined that
+            the method does not learn from.
         DataError: There is nothing to learn from, or a file cannot be read or written.
         StoppedError: A stop was asked for; all is saved.
     """
-    config, folder = config or RunConfig(), RunFolder(Path(run))
+    config = config or RunConfig()
+    gaze = with_noisy_gaze(cohort, config.gaze_noise, config.seed)
+    return _train(gaze.cohort, config, RunFolder(Path(run)), _Job(resume, on_bad, progress, gaze=gaze))
+
+
+def _train(cohort: Cohort, config: RunConfig, folder: RunFolder, job: _Job) -> RunFolder:
     accelerator = build_accelerator(config.training.device, config.training.mixed_precision)
-    if not resume:
+    method = build_method(config, WordSpace("attributes", 4))
+    check_refinement(config, method.label_maps)
+    if not job.resume:
         _refuse_to_overwrite(folder)
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             folder.history_jsonl.unlink(missing_ok=True)
             folder.write_config(config)
     with accelerator.main_process_first():
-        material = _prepare(cohort, config, on_bad, progress)
+        chosen = choose_training_cases(cohort, config, method, job.on_bad, job.progress)
+    refined = _refined(cohort, config, folder, chosen, accelerator, job)
+    with accelerator.main_process_first():
+        labels = job.labels if refined is None else refined.labels
+        material = build_material(cohort, config, method, chosen, labels, job.progress)
     torch.manual_seed(config.seed)
     method = build_method(config, material.words)
+    method.stages = shortened(method.stages, job.epochs_share)
+    fingerprint = fingerprint_of(cohort, config, material, method)
+    if job.resume and _is_finished(folder, fingerprint):
+        return folder
     if accelerator.is_main_process:
-        _write_facts(folder, _plan(cohort, config, material, method), accelerator.device, resume=resume)
+        more = {
+            "gaze_noise": None if job.gaze is None else job.gaze.facts(),
+            "refinement": None if refined is None else refined.facts,
+            "fingerprint": fingerprint,
+        }
+        recorded = cohort if job.gaze is None else job.gaze.recorded
+        plan = _plan(recorded, config, material, method, more)
+        _write_facts(folder, plan, accelerator.device, resume=job.resume)
     trainer = Trainer(
         method,
         material.training,
@@ -105,16 +122,16 @@ def train(
         accelerator=accelerator,
         folder=folder.path,
         seed=config.seed,
-        fingerprint=_fingerprint(cohort, config, material),
+        fingerprint=fingerprint,
         validate=_validator(material.validation, config),
         watch=watch_test_set(cohort, config),
-        progress=progress if accelerator.is_main_process else silent,
+        progress=job.progress if accelerator.is_main_process else silent,
     )
-    state = trainer.run(resume=resume)
+    state = trainer.run(resume=job.resume)
     if accelerator.is_main_process:
         if state.watched:
             folder.write_json(folder.selection_json, choice_facts(state, method.stages[-1].name))
-        spent = {"train_seconds": state.seconds, "batch_seconds": state.batch_seconds}
+        spent = _spent(state, refined)
         plan = {**folder.plan(), **spent, "peak_memory_mb": peak_memory_mb()}
         folder.write_json(folder.plan_json, plan)
     return folder
@@ -145,76 +162,77 @@ def _refuse_to_overwrite(folder: RunFolder) -> None:
         raise SettingsError(
             f"{folder.path} holds a run already", remedy="choose another name for the new run, with --name"
         )
-    if (folder.path / STATE_FILE).exists():
+    if folder.has_begun():
         raise SettingsError(
             f"{folder.path} holds an unfinished run already",
             remedy=f"go on with: gaze-insight train --resume {folder.path}",
         )
 
 
-def _prepare(cohort: Cohort, config: RunConfig, on_bad: OnBad, progress: Progress) -> _Material:
-    method = build_method(config, WordSpace("attributes", 4))
-    size = Size(config.training.input_size_px, config.training.input_size_px)
-    maps = method.label_maps
-    cases, left_out = usable_cases(cohort.subset("train"), maps)
-    started = time.monotonic()
-    target = config.training.validation_target
-    watched, _ = usable_cases(cohort.subset("val"), (target,))
-    failed: dict[str, str] = {}
-    if on_bad == "skip":
-        failed = unreadable_cases(cases, maps) | unreadable_cases(watched, (target,))
-        cases = [case for case in cases if case.id not in failed]
-        watched = [case for case in watched if case.id not in failed]
-    if any(map(needs_pseudo_mask, maps)) or method.uses_words:
-        wanted = [case for case in (*cases, *watched) if case.fixations is not None]
-        failed |= label(cohort, config.labels, cases=wanted, on_bad=on_bad, progress=progress).failed
-    seconds = time.monotonic() - started
-    cases = [case for case in cases if case.id not in failed]
-    watched = [case for case in watched if case.id not in failed]
-    space, rows = None, None
-    if method.uses_words:
-        space, rows = _words(cohort, config, [*cases, *watched], progress)
-    training = build_training_set(
-        cohort,
-        cases,
-        maps,
-        config.labels,
-        size,
-        weak=config.weak_labels,
-        words=_part(rows, slice(0, len(cases))),
-        progress=progress,
-    )
-    validation = None
-    if watched:
-        own = _part(rows, slice(len(cases), None))
-        validation = build_training_set(
-            cohort,
-            watched,
-            (target,),
-            config.labels,
-            size,
-            weak=config.weak_labels,
-            words=own,
-            progress=progress,
+def _is_finished(folder: RunFolder, fingerprint: str) -> bool:
+    """Tell whether a training needs no more; a finished fold keeps its weights and its plan, but no state."""
+    if not folder.weights.exists() or (folder.path / STATE_FILE).exists():
+        return False
+    plan = folder.plan()
+    if not plan.keys() >= {"train_seconds", "fingerprint"}:
+        return False
+    if plan["fingerprint"] != fingerprint:
+        raise DataError(
+            "the training in this folder was made with other settings or other data",
+            path=folder.path,
+            remedy="choose another run name, or delete this folder to train it again",
         )
-    return _Material(training, space, validation, {**left_out, **failed}, seconds)
+    return True
 
 
-def _words(
-    cohort: Cohort, config: RunConfig, cases: Sequence[Case], progress: Progress
-) -> tuple[WordSpace | None, WordRows | None]:
-    described = describe(cohort, config.language, config.labels, cases=cases, progress=progress)
-    ordered: list[Description | None] = [described.get(case.id) for case in cases]
-    return encode_words(cohort, ordered, config.language.encoder)
+def _spent(state: TrainingState, refined: Refinement | None) -> dict[str, float]:
+    """Time of the training, with that of the rounds before it."""
+    if refined is None:
+        return {"train_seconds": state.seconds, "batch_seconds": state.batch_seconds}
+    return {
+        "train_seconds": state.seconds + refined.seconds,
+        "batch_seconds": state.batch_seconds + refined.batch_seconds,
+        "refine_seconds": refined.seconds,
+    }
 
 
-def _part(rows: WordRows | None, part: slice) -> WordRows | None:
-    if rows is None:
+def _refined(
+    cohort: Cohort,
+    config: RunConfig,
+    folder: RunFolder,
+    chosen: ChosenCases,
+    accelerator: Accelerator,
+    job: _Job,
+) -> Refinement | None:
+    """Refine the labels where that is asked for; the plan is written first, so that the run can go on."""
+    if not config.refinement.rounds or not chosen.cases:
         return None
-    from gaze_insight.training.words import select_rows
+    if accelerator.is_main_process:
+        begun = {
+            "cohort": cohort.name,
+            "cohort_folder": str(cohort.folder.resolve()),
+            "method": config.method_name,
+            "label_seconds": chosen.label_seconds,
+        }
+        if not (job.resume and folder.plan_json.exists()):
+            _write_facts(folder, begun, accelerator.device, resume=False)
 
-    count = len(rows.ids) if hasattr(rows, "ids") else len(rows.rows)
-    return select_rows(rows, torch.arange(count)[part])
+    def train_fold(
+        view: Cohort, own: RunConfig, place: RunFolder, resume: bool, labels: LabelSource, tell: Progress
+    ) -> RunFolder:
+        share = config.refinement.epochs_share
+        return _train(view, own, place, _Job(resume, "raise", tell, labels, share, job.gaze))
+
+    return refine(
+        cohort,
+        config,
+        folder,
+        chosen.cases,
+        train_fold=train_fold,
+        accelerator=accelerator,
+        watched=chosen.watched,
+        progress=job.progress,
+    )
 
 
 def _validator(data: TrainingSet | None, config: RunConfig) -> Callable[[Method, str], float] | None:
@@ -235,7 +253,9 @@ def _validator(data: TrainingSet | None, config: RunConfig) -> Callable[[Method,
         for start in range(0, len(data), config.prediction.batch_size):
             part = slice(start, start + config.prediction.batch_size)
             images = torch.from_numpy(np.array(data.images[part])).permute(0, 3, 1, 2).float().div_(255)
-            logits = predictor.logits(images.to(predictor.device), words_under(_part(data.words, part)))
+            logits = predictor.logits(
+                images.to(predictor.device), words_under(part_of_words(data.words, part))
+            )
             predicted = (logits.get(stage, logits[method.heads[0]]) > 0).flatten(1).cpu()
             true = (target[part] == 1).flatten(1)
             both = (predicted & true).sum(1)
@@ -255,7 +275,9 @@ def _write_facts(folder: RunFolder, plan: dict[str, Any], device: torch.device, 
     folder.write_json(folder.plan_json, plan)
 
 
-def _plan(cohort: Cohort, config: RunConfig, material: _Material, method: Method) -> dict[str, Any]:
+def _plan(
+    cohort: Cohort, config: RunConfig, material: Material, method: Method, more: dict[str, Any]
+) -> dict[str, Any]:
     words, watched = material.words, material.validation
     used = (*material.training.ids, *(() if watched is None else watched.ids))
     return {
@@ -264,25 +286,29 @@ def _plan(cohort: Cohort, config: RunConfig, material: _Material, method: Method
         "method": config.method_name,
         "words": None if words is None else words._asdict(),
         "training_cases": len(material.training),
+        "learned_from": _learned_from(cohort, config, material, method),
         "validation_cases": 0 if watched is None else len(watched),
-        "left_out": material.left_out,
+        "left_out": material.chosen.left_out,
         "stages": [stage._asdict() for stage in method.stages],
         "parameters": {
             name: sum(p.numel() for p in part.parameters()) for name, part in method.named_children()
         },
-        "label_seconds": material.label_seconds,
+        "initial_weights": {name: given._asdict() for name, given in initial_weights_of(method).items()},
+        "label_seconds": material.chosen.label_seconds,
+        **more,
         "seen_images": [cohort.derived.file_hash(cohort.cases[id].image_path) for id in used],
     }
 
 
-def _fingerprint(cohort: Cohort, config: RunConfig, material: _Material) -> str:
-    facts = config.model_dump(mode="json")
-    for key in ("device", "checkpoint_minutes", "compile"):
-        facts["training"].pop(key)
-    watched = {key: facts["evaluation"][key] for key in ("protocol", "test_evaluations")}
-    parts: list[KeyPart] = [repr([{key: facts[key] for key in _DECISIVE}, watched])]
-    for data in (material.training, material.validation):
-        if data is not None:
-            parts += [repr(data.ids), data.images, *data.labels.values()]
-            parts += [] if data.words is None else [part.numpy() for part in vars(data.words).values()]
-    return cohort.derived.key("run", 2, *parts)
+def _learned_from(cohort: Cohort, config: RunConfig, material: Material, method: Method) -> dict[str, Any]:
+    """How the training cases were drawn, and what the labels of exactly these took to make, as recorded."""
+    draw, known = material.chosen.draw, set(material.training.ids)
+    maps = method.label_maps
+    cost = annotation_cost(
+        [cohort.cases[case.id] for case in draw.cases if case.id in known],
+        gaze=method.uses_words or any(name != "mask" for name in maps),
+        masks="mask" in maps,
+        mask_s=config.evaluation.drawing_s,
+    )
+    drawn = {"cases": len(known), "asked": draw.asked, "available": draw.available, "seed": draw.seed}
+    return {**drawn, "patients": draw.patients, "note": draw.note, **cost}

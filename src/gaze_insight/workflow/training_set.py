@@ -14,12 +14,15 @@ from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.gaze.weak_labels import WEAK_KINDS, WeakKind, WeakLabelSettings
 from gaze_insight.inference.predictor import fit_image
+from gaze_insight.losses.soft_labels import SHARE_STEPS
 from gaze_insight.methods.levels import level_threshold
+from gaze_insight.pseudomask.expected_dice import expected_dice, shipped_calibration
+from gaze_insight.pseudomask.levels import PseudoMask
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings
 from gaze_insight.training.batches import TrainingSet
 from gaze_insight.training.words import WordRows
-from gaze_insight.types import BACKGROUND, FOREGROUND, IGNORE, ByteArray, Progress, Size, silent
-from gaze_insight.workflow.labelling import load_pseudo_mask, pseudo_mask_key
+from gaze_insight.types import BACKGROUND, FOREGROUND, IGNORE, ByteArray, FloatArray, Progress, Size, silent
+from gaze_insight.workflow.label_source import LabelSource, VotedLabels
 from gaze_insight.workflow.weak_labels import weak_label_key, weak_label_of
 
 __all__ = ["build_training_set", "needs_pseudo_mask", "unreadable_cases", "usable_cases"]
@@ -30,11 +33,15 @@ _PLURAL = {
     "mask": "true masks",
     "sparse": "sparse labels",
     "comprehensive": "comprehensive labels",
+    "soft": "soft labels",
+    "trust": "trust in the labels",
+    "weighted_trust": "trust weighed by case",
     "points": "points",
     "box": "boxes",
     "scribble": "scribbles",
 }
 _LEVELS = frozenset({"sparse", "comprehensive"})
+_SHARES = frozenset({"soft", "trust", "weighted_trust"})
 _WEAK: Mapping[str, WeakKind] = {kind: kind for kind in WEAK_KINDS}
 
 
@@ -43,9 +50,9 @@ class _Recipe:
     """What a plane depends on besides its cases."""
 
     cohort: Cohort
-    labels: PseudoMaskSettings
     weak: WeakLabelSettings
     size: Size
+    pseudo: LabelSource
 
 
 def needs_pseudo_mask(label_map: str) -> bool:
@@ -55,10 +62,10 @@ def needs_pseudo_mask(label_map: str) -> bool:
         label_map: Its name.
 
     Example:
-        >>> [needs_pseudo_mask(name) for name in ("sparse", "above_0.5000", "box", "mask")]
-        [True, True, False, False]
+        >>> [needs_pseudo_mask(name) for name in ("sparse", "above_0.5000", "soft", "box", "mask")]
+        [True, True, True, False, False]
     """
-    return label_map in _LEVELS or level_threshold(label_map) is not None
+    return label_map in _LEVELS | _SHARES or level_threshold(label_map) is not None
 
 
 def _needs_gaze(label_map: str) -> bool:
@@ -70,8 +77,8 @@ def usable_cases(cases: Sequence[Case], label_maps: Sequence[str]) -> tuple[list
 
     Args:
         cases: The cases of a split.
-        label_maps: Names among "sparse", "comprehensive", those of `level_name`, "points", "box", "scribble"
-            (all from gaze) and "mask".
+        label_maps: Names among "sparse", "comprehensive", those of `level_name`, "soft", "trust",
+            "weighted_trust", "points", "box", "scribble" (all from gaze) and "mask".
 
     Returns:
         The usable cases, and id to reason for the others.
@@ -136,6 +143,7 @@ def build_training_set(
     *,
     weak: WeakLabelSettings | None = None,
     words: WordRows | None = None,
+    pseudo: LabelSource | None = None,
     progress: Progress = silent,
 ) -> TrainingSet:
     """Bring cases to the network's size, once; later calls map the stored arrays into memory.
@@ -148,6 +156,7 @@ def build_training_set(
         size: Height and width in pixels.
         weak: The recipe of points, boxes and scribbles; None for the defaults.
         words: The cases' descriptions, in the same order.
+        pseudo: Where pseudo-masks come from; None for the gaze vote by `labels`.
         progress: Receives progress in cases.
 
     Returns:
@@ -170,7 +179,8 @@ def build_training_set(
             path=cohort.folder,
             remedy="see what is missing with: gaze-insight inspect",
         )
-    recipe = _Recipe(cohort, labels, weak or WeakLabelSettings(), size)
+    source = VotedLabels(cohort, labels) if pseudo is None else pseudo
+    recipe = _Recipe(cohort, weak or WeakLabelSettings(), size, source)
     images = _plane(recipe, cases, "image", progress)
     planes: Mapping[str, ByteArray] = {name: _plane(recipe, cases, name, progress) for name in label_maps}
     return TrainingSet(tuple(case.id for case in cases), images, planes, words)
@@ -200,7 +210,8 @@ def _content(recipe: _Recipe, case: Case, name: str) -> str:
         return store.file_hash(case.image_path)
     if name in _WEAK:
         return weak_label_key(store, case, _WEAK[name], recipe.weak)
-    return pseudo_mask_key(store, case, recipe.labels)
+    key = recipe.pseudo.key(case)
+    return f"{key} {shipped_calibration().model_dump_json()}" if name == "weighted_trust" else key
 
 
 def _fitted(recipe: _Recipe, case: Case, name: str) -> ByteArray:
@@ -212,9 +223,11 @@ def _fitted(recipe: _Recipe, case: Case, name: str) -> ByteArray:
     if name in _WEAK:
         label = weak_label_of(case, _WEAK[name], recipe.weak)
         return np.full(size, IGNORE, np.uint8) if label is None else label.rasterise(size)
-    pseudo = load_pseudo_mask(recipe.cohort, case, recipe.labels)
+    pseudo = recipe.pseudo.load(case)
     if pseudo is None:
         return np.full(size, IGNORE, np.uint8)
+    if name in _SHARES:
+        return _share_codes(_share_of(pseudo, name), size)
     threshold = level_threshold(name)
     if threshold is not None:
         soft = cv2.resize(pseudo.soft, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
@@ -222,6 +235,20 @@ def _fitted(recipe: _Recipe, case: Case, name: str) -> ByteArray:
     plane: ByteArray = getattr(pseudo, name)
     resized = cv2.resize(plane, (size.width, size.height), interpolation=cv2.INTER_NEAREST)
     return np.asarray(resized, np.uint8)
+
+
+def _share_of(pseudo: PseudoMask, name: str) -> FloatArray:
+    if name == "soft":
+        return pseudo.soft
+    expected = expected_dice(pseudo.features) if name == "weighted_trust" else None
+    return pseudo.trust if expected is None else pseudo.trust * expected.mean
+
+
+def _share_codes(share: FloatArray, size: Size) -> ByteArray:
+    """Code shares in [0, 1] as bytes, 0 to 254; see `decode_share`."""
+    fitted = cv2.resize(share, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
+    codes: ByteArray = np.rint(np.clip(fitted, 0, 1) * SHARE_STEPS).astype(np.uint8)
+    return codes
 
 
 def _fitted_mask(recipe: _Recipe, case: Case) -> ByteArray:

@@ -6,7 +6,7 @@ import inspect
 
 import yaml
 
-from gaze_insight.methods.checks.drawn_batches import LABEL_MAPS
+from gaze_insight.methods.checks.drawn_batches import LABEL_MAPS, SHARE_MAPS
 from gaze_insight.methods.checks.notes import Notes
 from gaze_insight.methods.levels import level_name, level_threshold
 from gaze_insight.methods.protocol import Method, Stage
@@ -127,11 +127,12 @@ def is_instance_complete(notes: Notes, method: Method) -> bool:
             "label_maps", "a tuple of names", _or_none(maps), "set self.label_maps in the constructor"
         )
     else:
-        unknown = [name for name in maps or () if name not in LABEL_MAPS and level_threshold(name) is None]
+        known = (*LABEL_MAPS, *SHARE_MAPS)
+        unknown = [name for name in maps or () if name not in known and level_threshold(name) is None]
         if unknown:
             notes.problem(
                 "label_maps",
-                f"names among {', '.join(LABEL_MAPS)} or like {level_name(0.5)}",
+                f"names among {', '.join(known)} or like {level_name(0.5)}",
                 ", ".join(map(repr, unknown)),
                 "ask for a map that the program makes",
             )

@@ -11,17 +11,22 @@ from gaze_insight.errors import SettingsError
 from gaze_insight.language.encoders.attribute_tokens import FIELDS
 from gaze_insight.language.symmetry import SYMMETRIES
 from gaze_insight.language.vocabulary import VOCABULARY
+from gaze_insight.losses.soft_labels import SHARE_STEPS
 from gaze_insight.methods.levels import level_threshold
 from gaze_insight.methods.protocol import AttributeWords, Batch, EncodedWords, Words
 from gaze_insight.methods.words import WordSpace
 from gaze_insight.types import IGNORE, Size
 
-__all__ = ["LABEL_MAPS", "drawn_batch", "drawn_words"]
+__all__ = ["LABEL_MAPS", "SHARE_MAPS", "drawn_batch", "drawn_words"]
 
 LABEL_MAPS = ("mask", "sparse", "comprehensive", "points", "box", "scribble")
 """The label maps a method may ask for by name, beside the levels of `level_name`."""
 
+SHARE_MAPS = ("soft", "trust", "weighted_trust")
+"""Those that hold shares (see `decode_share`) instead of 0, 1 and 255."""
+
 _TOKENS = 5
+_CASE_WEIGHT = 0.8
 
 
 def drawn_batch(
@@ -40,7 +45,7 @@ def drawn_batch(
     augmentation.
 
     Args:
-        label_maps: Names among `LABEL_MAPS`, and those of `level_name`.
+        label_maps: Names among `LABEL_MAPS` and `SHARE_MAPS`, and those of `level_name`.
         size: Height and width in pixels, at least 8 each.
         words: The kind of words; None for a batch without.
         count: Images.
@@ -107,9 +112,11 @@ def _hills(count: int, size: Size, generator: torch.Generator) -> Tensor:
 
 def _label_map(name: str, soft: Tensor) -> Tensor:
     threshold = level_threshold(name)
+    if name in SHARE_MAPS:
+        return _share_map(name, soft)
     if threshold is None and name not in LABEL_MAPS:
         raise SettingsError(
-            f"unknown label map {name!r}; known: {', '.join(LABEL_MAPS)}",
+            f"unknown label map {name!r}; known: {', '.join((*LABEL_MAPS, *SHARE_MAPS))}",
             remedy="or use gaze_insight.methods.levels.level_name(threshold)",
         )
     cut = {"comprehensive": 0.3}.get(name, threshold or 0.5)
@@ -123,6 +130,16 @@ def _label_map(name: str, soft: Tensor) -> Tensor:
         known = torch.zeros_like(known)
         known[:, :, :: 8 if name == "points" else 6, :: 8 if name == "points" else 1] = True
         known &= (soft >= 0.5) | (soft < 0.1)
-    known[:, :, [0, -1]] = False
-    known[:, :, :, [0, -1]] = False
-    return labels.masked_fill(~known, IGNORE)
+    return _without_border(labels.masked_fill(~known, IGNORE))
+
+
+def _share_map(name: str, soft: Tensor) -> Tensor:
+    trust = (2 * soft - 1).abs()
+    share = {"soft": soft, "trust": trust, "weighted_trust": _CASE_WEIGHT * trust}[name]
+    return _without_border((share * SHARE_STEPS).round().to(torch.uint8))
+
+
+def _without_border(labels: Tensor) -> Tensor:
+    labels[:, :, [0, -1]] = IGNORE
+    labels[:, :, :, [0, -1]] = IGNORE
+    return labels
