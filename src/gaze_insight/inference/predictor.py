@@ -4,40 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gaze_insight.errors import SettingsError
+from gaze_insight.inference.averaging import MIRRORS, resize_maps, scaled_size
+from gaze_insight.inference.fitting import fit_image
 from gaze_insight.methods.protocol import Method, Words
 from gaze_insight.training.devices import choose_device
 from gaze_insight.types import ByteArray, FloatArray, Size
 
 __all__ = ["Predictor", "fit_image"]
 
-_MIRRORS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
-
 WordsUnder = Callable[[int], Words]
-
-
-def fit_image(image: ByteArray, size: Size) -> ByteArray:
-    """Resize an image to the network's size, averaging over areas where it shrinks.
-
-    Args:
-        image: (H, W, 3) uint8.
-        size: Height and width in pixels.
-
-    Returns:
-        (size.height, size.width, 3) uint8.
-
-    Example:
-        >>> fit_image(np.zeros((30, 40, 3), np.uint8), Size(16, 16)).shape
-        (16, 16, 3)
-    """
-    shrinks = size.height <= image.shape[0] and size.width <= image.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (size.width, size.height), interpolation=method), np.uint8)
 
 
 class Predictor:
@@ -48,6 +29,9 @@ class Predictor:
         input_size: Height and width in pixels that the networks were trained at.
         device: Where to compute; see `choose_device`.
         flips: Average the logits of each image and its three mirror images.
+        scales: Average the logits of the image at these shares of `input_size` (test-time augmentation);
+            sizes other than `input_size` are rounded to multiples of 32 px, the coarsest stride of the
+            networks. The cost grows with the sum of their squares.
 
     Example:
         >>> from gaze_insight.methods.unet import UNet, UNetSettings
@@ -58,10 +42,25 @@ class Predictor:
         ((50, 40), True)
     """
 
-    def __init__(self, method: Method, input_size: Size, *, device: str = "cpu", flips: bool = True) -> None:
+    def __init__(
+        self,
+        method: Method,
+        input_size: Size,
+        *,
+        device: str = "cpu",
+        flips: bool = True,
+        scales: Sequence[float] = (1.0,),
+    ) -> None:
+        if not scales or min(scales) <= 0:
+            raise SettingsError(f"expected one scale above 0 or more, found {list(scales)}")
         self.device = choose_device(device)
         self.method = method.to(self.device).eval()
-        self.input_size, self.flips = input_size, flips
+        self.input_size, self.flips, self.scales = input_size, flips, tuple(scales)
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The predictions it makes, the deployable one first."""
+        return self.method.heads
 
     def predict(self, image: ByteArray) -> dict[str, FloatArray]:
         """Predict one image.
@@ -100,7 +99,7 @@ class Predictor:
 
     @torch.inference_mode()
     def logits(self, batch: Tensor, words: WordsUnder | None = None) -> dict[str, Tensor]:
-        """Predict logits at the network's size, averaged over mirror images where that is on.
+        """Predict logits at the network's size, averaged over mirror images and scales where those are on.
 
         Args:
             batch: (B, 3, H, W) in [0, 1], on the predictor's device.
@@ -110,12 +109,17 @@ class Predictor:
             Head to logits (B, 1, H, W).
         """
         sums: dict[str, Tensor] = {}
-        mirrors = _MIRRORS if self.flips else _MIRRORS[:1]
-        for axes in mirrors:
-            given = None if words is None else _on(words(_SYMMETRY_OF[axes]), self.device)
-            for head, values in self.method.predict(batch.flip(axes), given).items():
-                sums[head] = sums.get(head, torch.zeros_like(values)) + values.flip(axes)
-        return {head: values / len(mirrors) for head, values in sums.items()}
+        size = tuple(batch.shape[-2:])
+        mirrors = MIRRORS if self.flips else MIRRORS[:1]
+        for scale in self.scales:
+            shown = resize_maps(batch, scaled_size(size, scale), antialias=True)
+            for axes in mirrors:
+                given = None if words is None else _on(words(_SYMMETRY_OF[axes]), self.device)
+                for head, values in self.method.predict(shown.flip(axes), given).items():
+                    found = resize_maps(values.flip(axes), size)
+                    sums[head] = sums[head] + found if head in sums else found
+        count = len(mirrors) * len(self.scales)
+        return {head: values / count for head, values in sums.items()}
 
 
 _SYMMETRY_OF = {(): 0, (-1,): 4, (-2,): 6, (-2, -1): 2}

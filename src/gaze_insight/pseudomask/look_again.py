@@ -9,14 +9,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from gaze_insight.gaze.annotation_time import PAPER_ANNOTATION_HOURS
+from gaze_insight.gaze.annotation_time import PAPER_SECONDS
 from gaze_insight.pseudomask.expected_dice import ExpectedDice
 from gaze_insight.types import Settings
 
 __all__ = ["LabelledCase", "LookAgain", "LookAgainSettings", "look_again_list"]
-
-_PAPER_IMAGES = 900
-_S_PER_H = 3600.0
 
 
 class LookAgainSettings(Settings):
@@ -28,7 +25,7 @@ class LookAgainSettings(Settings):
     """
 
     drawing_s: float = Field(
-        PAPER_ANNOTATION_HOURS["mask"] * _S_PER_H / _PAPER_IMAGES,
+        PAPER_SECONDS["mask"],
         gt=0,
         description="seconds to draw a mask; the paper's 18.7 h for 900 images, not measured here",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +20,21 @@ from gaze_insight.config.run_config import RunConfig
 from gaze_insight.config.run_folder import RunFolder
 from gaze_insight.errors import DataError
 from gaze_insight.evaluation.cases import CaseScore, score_case, write_cases_csv
-from gaze_insight.evaluation.statistics import summarise_heads
-from gaze_insight.gaze.annotation_time import annotation_time
 from gaze_insight.inference.predictor import Predictor
+from gaze_insight.pseudomask.fusion import FusionCalibration
+from gaze_insight.pseudomask.levels import PseudoMask
 from gaze_insight.training.words import select_rows
 from gaze_insight.types import BoolArray, FloatArray, Progress, Size, Split, silent
+from gaze_insight.workflow.annotation_cost import annotation_hours
+from gaze_insight.workflow.assisting import ASSISTED, Looks, fusion_of, keep_looks, recording_of
 from gaze_insight.workflow.checkpoint_choice import best_minus_last
 from gaze_insight.workflow.describing import describe, encode_words
-from gaze_insight.workflow.environment import peak_memory_mb
+from gaze_insight.workflow.evaluation_summary import patients_of, protocol_of, summarise
 from gaze_insight.workflow.labelling import label, load_pseudo_mask
 from gaze_insight.workflow.loading import load_predictor
 from gaze_insight.workflow.training import words_under
 
-__all__ = ["CasePrediction", "evaluate", "predict_cases"]
+__all__ = ["ASSISTED", "CasePrediction", "evaluate", "predict_cases"]
 
 
 @dataclass(frozen=True)
@@ -133,23 +136,46 @@ def evaluate(
             remedy="the cohort's splits have changed since; train again",
         )
     target = folder.evaluation(None if other is None else other.name, split)
-    scores: list[CaseScore] = []
-    for done, prediction in enumerate(predict_cases(predictor, cohort, cases, config), start=1):
-        scores += _score(cohort, prediction, config)
-        student = prediction.probabilities[predictor.method.heads[0]] > config.prediction.threshold
-        write_mask(target / "predictions" / f"{prediction.case.id}.png", student)
-        progress("evaluating", done, len(cases))
+    scores, assisted = _score_all(predictor, cohort, cases, folder, target, progress)
     write_cases_csv(target / "cases.csv", scores)
-    summary = _summary(cohort, config, plan, scores, time.monotonic() - started)
-    summary["protocol"] = _protocol(config, split, len(seen), own=other is None)
+    summary = summarise(cohort, config, plan, scores, time.monotonic() - started)
+    if assisted:
+        summary[ASSISTED] = assisted
+    summary["protocol"] = protocol_of(config, split, len(seen), own=other is None)
     summary["left_out"] = {"without_mask": len(wanted) - len(cases)}
     summary["seen_in_training"] = len(seen)
     if other is None:
-        summary["annotation_time_h"] = _annotation_time(cohort)
+        summary["annotation_time_h"] = annotation_hours(cohort, plan)
     if other is None and split == "test" and folder.last_weights.exists():
         summary["selection_bias"] = _selection_bias(folder, cohort, cases, config, scores, device)
     folder.write_json(target / "summary.json", summary)
     return summary
+
+
+def _score_all(
+    predictor: Predictor,
+    cohort: Cohort,
+    cases: Sequence[Case],
+    folder: RunFolder,
+    target: Path,
+    progress: Progress,
+) -> tuple[list[CaseScore], dict[str, Any]]:
+    """Score each head, the labels from gaze, and for cases with gaze image and gaze together."""
+    config, head = folder.config(), predictor.heads[0]
+    scores: list[CaseScore] = []
+    with keep_looks() as looks:
+        for done, prediction in enumerate(predict_cases(predictor, cohort, cases, config), start=1):
+            case, own = prediction.case, prediction.probabilities[head]
+            pseudo = load_pseudo_mask(cohort, case, config.labels)
+            scores += _score(prediction, config, pseudo)
+            if pseudo is not None:
+                looks.add(case.id, own, pseudo, recording_of(case))
+            write_mask(target / "predictions" / f"{case.id}.png", own > config.prediction.threshold)
+            progress("evaluating", done, len(cases))
+        if not len(looks):
+            return scores, {}
+        together, facts = _assisted(looks, cohort, config, fusion_of(folder.path), target)
+        return scores + together, facts
 
 
 def _selection_bias(
@@ -165,7 +191,7 @@ def _selection_bias(
     head = predictor.method.heads[0]
     last: list[CaseScore] = []
     for prediction in predict_cases(predictor, cohort, cases, config):
-        last += [score for score in _score(cohort, prediction, config) if score.head == head]
+        last += [score for score in _score(prediction, config, None) if score.head == head]
     write_cases_csv(folder.cases_last_csv, last)
     best = [score for score in scores if score.head == head]
     evaluations = len(folder.read_json(folder.selection_json)["evaluations"])
@@ -173,83 +199,53 @@ def _selection_bias(
         best,
         last,
         evaluations,
-        patients=_patients(cohort),
+        patients=patients_of(cohort),
         resamples=config.evaluation.resamples,
         seed=config.seed,
     )
 
 
-def _patients(cohort: Cohort) -> dict[str, str] | None:
-    known = {case.id: case.patient for case in cohort.cases.values() if case.patient is not None}
-    return known or None
-
-
-def _score(cohort: Cohort, prediction: CasePrediction, config: RunConfig) -> list[CaseScore]:
-    case, truth = prediction.case, prediction.case.read_mask()
-    if truth is None:
-        raise DataError(f"case {case.id!r} has no mask", path=cohort.folder)
+def _score(prediction: CasePrediction, config: RunConfig, pseudo: PseudoMask | None) -> list[CaseScore]:
+    truth = _truth(prediction.case)
     masks: dict[str, BoolArray] = {
         head: prob > config.prediction.threshold for head, prob in prediction.probabilities.items()
     }
-    pseudo = load_pseudo_mask(cohort, case, config.labels)
     if pseudo is not None:
         size = Size(*truth.shape)
         soft = cv2.resize(pseudo.soft, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
         masks["pseudomask"] = np.asarray(soft >= config.labels.levels.comprehensive)
-    return [
-        score_case(mask, truth, case.spacing_mm, id=case.id, head=head, policy=config.evaluation.empty_masks)
-        for head, mask in masks.items()
-    ]
+    return [_scored(prediction.case, mask, truth, head, config) for head, mask in masks.items()]
 
 
-def _summary(
-    cohort: Cohort, config: RunConfig, plan: dict[str, Any], scores: list[CaseScore], seconds: float
-) -> dict[str, Any]:
-    return {
-        "method": plan["method"],
-        "cohort": cohort.name,
-        "trained_on": plan["cohort"],
-        "seed": config.seed,
-        "split": {
-            "train": plan["training_cases"],
-            "val": plan["validation_cases"],
-            "test": len({score.id for score in scores}),
-        },
-        "test": summarise_heads(
-            scores, groups=_patients(cohort), resamples=config.evaluation.resamples, seed=config.seed
-        ),
-        "empty_mask_policy": config.evaluation.empty_masks.describe(),
-        "seconds": {
-            "label": plan["label_seconds"],
-            "train": plan["train_seconds"],
-            "evaluate": seconds,
-        },
-        "peak_memory_mb": max(plan["peak_memory_mb"], peak_memory_mb()),
-    }
+def _scored(case: Case, mask: BoolArray, truth: BoolArray, head: str, config: RunConfig) -> CaseScore:
+    policy = config.evaluation.empty_masks
+    return score_case(mask, truth, case.spacing_mm, id=case.id, head=head, policy=policy)
 
 
-def _protocol(config: RunConfig, split: Split | None, seen: int, *, own: bool) -> str:
-    weights = f"{config.training.selection} weights"
-    if config.evaluation.protocol == "paper":
-        weights = f"best of {config.evaluation.test_evaluations} evaluations on its own test set"
-    whose = f"{split or 'all cases'} of {'its own' if own else 'another'} cohort"
-    if seen:
-        return f"no test ({weights}; {whose}; {seen} of the images took part in training)"
-    if own and split == "test" and config.evaluation.protocol == "paper":
-        return f"paper ({weights})"
-    if own and split == "test":
-        return f"honest ({weights}; test scored after training)"
-    return f"honest ({weights}; {whose}, scored after training)"
+def _truth(case: Case) -> BoolArray:
+    truth = case.read_mask()
+    if truth is None:
+        raise DataError(f"case {case.id!r} has no mask", path=case.image_path)
+    return truth
+
+
+def _assisted(
+    looks: Looks, cohort: Cohort, config: RunConfig, fusion: FusionCalibration, target: Path
+) -> tuple[list[CaseScore], dict[str, Any]]:
+    """Score image and gaze together, and say how far gaze was believed."""
+    scores: list[CaseScore] = []
+    shares: list[float] = []
+    reasons: Counter[str] = Counter()
+    for one, _, fused in looks.fused(fusion):
+        case, mask = cohort.cases[one], fused.probability > config.prediction.threshold
+        write_mask(target / ASSISTED / f"{one}.png", mask)
+        scores.append(_scored(case, mask, _truth(case), ASSISTED, config))
+        shares.append(fused.gaze_share)
+        reasons[fused.reason] += 1
+    mean_share = sum(shares) / max(len(shares), 1)
+    return scores, {"mean_gaze_share": mean_share, "reasons": dict(reasons), "fusion": fusion.source}
 
 
 def _seen_in_training(cohort: Cohort, cases: Sequence[Case], plan: dict[str, Any]) -> list[str]:
     known = set(plan["seen_images"])
     return [case.id for case in cases if cohort.derived.file_hash(case.image_path) in known]
-
-
-def _annotation_time(cohort: Cohort) -> dict[str, float | str]:
-    """Time that the gaze on the training cases took; simulated gaze is called so."""
-    cases = [case for case in cohort.subset("train") if case.fixations is not None]
-    spent = annotation_time({case.id: case.fixations for case in cases if case.fixations is not None})
-    simulated = any(case.meta.get("gaze") == "simulated" for case in cases)
-    return {"gaze": spent.hours, "source": f"simulated gaze: {spent.source}" if simulated else spent.source}

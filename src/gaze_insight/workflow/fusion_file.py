@@ -1,0 +1,80 @@
+"""Fusions of image and gaze as files: read for `predict --gaze`, written by `study assisted`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.errors import DataError
+from gaze_insight.gaze.mapping_file import explain
+from gaze_insight.pseudomask.fusion import FUSION_FEATURES, FusionCalibration
+from gaze_insight.pseudomask.fusion_features import RECORDING_AGREEMENT
+
+__all__ = ["read_fusion", "write_fusion"]
+
+_REMEDY = "make one with 'gaze-insight study assisted RUN --fit FILE'"
+
+
+def read_fusion(path: Path) -> FusionCalibration:
+    """Read a fusion.
+
+    Args:
+        path: A JSON file from `write_fusion`.
+
+    Returns:
+        The fusion.
+
+    Raises:
+        DataError: There is no such file, or it is not a fusion by known features.
+
+    Example:
+        >>> read_fusion(Path("nowhere.json"))
+        Traceback (most recent call last):
+        ...
+        gaze_insight.errors.DataError: nowhere.json: the fusion cannot be read: No such file or directory
+          -> make one with 'gaze-insight study assisted RUN --fit FILE'
+    """
+    try:
+        found = FusionCalibration.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"the fusion cannot be read: {error.strerror}", path=path, remedy=_REMEDY) from error
+    except UnicodeDecodeError as error:
+        raise DataError("expected a JSON file, found no UTF-8 text", path=path, remedy=_REMEDY) from error
+    except ValidationError as error:
+        message, remedy = explain(error, FusionCalibration)
+        raise DataError(message.lstrip(": "), path=path, remedy=remedy or _REMEDY) from error
+    for gate, known in ((found.alone, {*FUSION_FEATURES}), (found.recording, _WITH_RECORDING)):
+        unknown = [] if gate is None else [name for name in gate.features if name not in known]
+        if unknown:
+            raise DataError(
+                f"unknown feature {unknown[0]!r}; known: {', '.join(sorted(known))}",
+                path=path,
+                remedy=_REMEDY,
+            )
+    return found
+
+
+_WITH_RECORDING = {*FUSION_FEATURES, RECORDING_AGREEMENT}
+
+
+def write_fusion(fusion: FusionCalibration, path: Path) -> None:
+    """Write a fusion as JSON.
+
+    Args:
+        fusion: The fusion.
+        path: The file; replaced in one step.
+
+    Raises:
+        DataError: The file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from gaze_insight.pseudomask.fusion import shipped_fusion
+        >>> path = Path(tempfile.mkdtemp()) / "fusion.json"
+        >>> write_fusion(shipped_fusion(), path)
+        >>> read_fusion(path) == shipped_fusion()
+        True
+    """
+    write_text_atomic(path, fusion.model_dump_json(indent=1) + "\n")
