@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +14,7 @@ from pydantic import Field, field_validator
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.errors import DataError
-from gaze_insight.gaze.annotation_time import PAPER_ANNOTATION_HOURS
+from gaze_insight.gaze.annotation_time import PAPER_SECONDS
 from gaze_insight.gaze.fixations import Fixations
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings
 from gaze_insight.types import Progress, silent
@@ -34,12 +33,9 @@ from gaze_insight.workflow.studies.scoring import (
 __all__ = ["REPORTED_SECONDS", "TimeLevel", "TimeSettings", "TimeStudy", "study_time"]
 
 _KIND, _VERSION = "study-time", 1
-_PAPER_IMAGES = 900
 _MS_PER_S, _S_PER_H = 1000.0, 3600.0
 
-REPORTED_SECONDS: Mapping[str, float] = MappingProxyType(
-    {kind: hours * _S_PER_H / _PAPER_IMAGES for kind, hours in PAPER_ANNOTATION_HOURS.items()}
-)
+REPORTED_SECONDS: Mapping[str, float] = PAPER_SECONDS
 """Seconds to annotate an image, by kind of annotation, as published: hours over 900 training images."""
 
 
