@@ -28,10 +28,12 @@ from gaze_insight.training.loop import STATE_FILE
 
 SUITES = sorted(list_suites())
 FIRST_ROWS = {
-    "cpu_comparison": "mean_teacher", "isic_table3": "unet_full", "kvasir_table1": "point_sup",
+    "cpu_comparison": "mean_teacher", "gaze_noise": "lost_60", "isic_table3": "unet_full",
+    "kvasir_table1": "point_sup",
     "kvasir_table4": "random_words", "kvasir_table5": "concat", "kvasir_table6": "without_both",
     "kvasir_table7": "without_darm", "kvasir_table8": "stages_1", "kvasir_table9": "tau_04_06",
     "nci_isbi_table2": "gazemedseg", "selection_bias": "unet",
+    "label_efficiency": "gaze_50", "soft_vote": "soft_vote", "soft_vote_parts": "area",
 }  # fmt: skip
 
 

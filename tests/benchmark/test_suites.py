@@ -28,8 +28,16 @@ def own_rows(suite: Suite) -> list[str]:
     return [key for key, row in suite.rows.items() if row.of is None and row.made_by is None]
 
 
-def test_there_is_a_suite_for_each_table_of_the_paper_and_two_of_ours():
-    assert set(SUITES) == {*TABLES, "cpu_comparison", "selection_bias"}
+def test_there_is_a_suite_for_each_table_of_the_paper_and_some_of_ours():
+    own = {
+        "cpu_comparison",
+        "selection_bias",
+        "label_efficiency",
+        "gaze_noise",
+        "soft_vote",
+        "soft_vote_parts",
+    }
+    assert set(SUITES) == own | set(TABLES)
     for name, rows in TABLES.items():
         suite = load_suite(name)
         assert len(suite.rows) == rows
@@ -103,6 +111,34 @@ def test_the_comparison_covers_every_method_of_the_package():
     built_in = {name for name in METHODS if METHODS[name].__module__.startswith("gaze_insight.")}
     assert used == built_in
     assert {row.supervision for row in suite.rows.values()} == {"full", "gaze", "box", "point", "scribble"}
+
+
+def test_the_parts_of_the_soft_vote_differ_from_its_default_in_what_their_label_says():
+    suite = load_suite("soft_vote_parts")
+    default = compose_row(suite, suite.reference).model_dump()
+    for key in own_rows(suite):
+        found = compose_row(suite, key).model_dump()
+        other = {part for part in found if found[part] != default[part]}
+        others = {
+            "soft_vote": set(),
+            "last_weights": {"training"},
+            "large_batches": {"training"},
+            "refined": {"refinement"},
+        }
+        expected = others.get(key, {"method"})
+        if key in ("blank_words", "random_words", "no_words"):
+            expected = {"method", "language"}
+        assert other == expected, key
+
+
+def test_the_twin_of_the_soft_vote_differs_in_its_labels_alone():
+    suite = load_suite("soft_vote")
+    gaze, masks = (compose_row(suite, key) for key in ("soft_vote", "soft_vote_masks"))
+    assert gaze.model_copy(update={"method": masks.method}) == masks
+    assert gaze.method.model_copy(update={"labels": "mask"}) == masks.method
+    assert masks.method.labels == "mask"
+    assert compose_row(suite, "soft_vote_refined").refinement.rounds == 1
+    assert gaze.refinement.rounds == 0
 
 
 def test_presets_carry_the_label_recipes_of_the_papers():

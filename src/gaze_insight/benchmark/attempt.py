@@ -66,7 +66,8 @@ def _go(planned: PlannedRun, cohort: Cohort, on_bad: Literal["raise", "skip"], p
     has_state = (folder.path / STATE_FILE).exists()
     trained = folder.weights.exists() and "train_seconds" in folder.plan()
     if not trained or (has_state and not folder.summary_json.exists()):
-        run_all(cohort, planned.config, folder.path, resume=has_state, on_bad=on_bad, progress=progress)
+        resume = folder.has_begun()
+        run_all(cohort, planned.config, folder.path, resume=resume, on_bad=on_bad, progress=progress)
         return
     if not folder.summary_json.exists():
         evaluate(folder.path, device=device, progress=progress)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gaze_insight.benchmark.collecting import Benchmark
+from gaze_insight.benchmark.curves import curve_study
 from gaze_insight.benchmark.results import (
     Comparison,
     Difference,
@@ -84,6 +85,7 @@ def compare(benchmark: Benchmark, *, resamples: int = 2000, progress: Progress =
     for done, key in enumerate(benchmark.rows, start=1):
         rows.append(_row(key, reference, setting))
         progress("comparing", done, len(benchmark.rows))
+    curves = curve_study(benchmark, cases, resamples=resamples)
     return Comparison(
         benchmark=benchmark,
         reference=reference,
@@ -91,8 +93,13 @@ def compare(benchmark: Benchmark, *, resamples: int = 2000, progress: Progress =
         cases=cases,
         strata=setting.strata,
         absent=tuple(dict.fromkeys(one for key in benchmark.rows for one in benchmark.absent_of(key))),
-        warnings=(*benchmark.warnings, *_warnings(benchmark, rows, cases, reference)),
+        warnings=(
+            *benchmark.warnings,
+            *_warnings(benchmark, rows, cases, reference),
+            *(() if curves is None else curves.notes),
+        ),
         resamples=resamples,
+        curves=curves,
     )
 
 

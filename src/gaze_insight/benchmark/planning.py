@@ -218,8 +218,8 @@ def _overrides_of(suite: Suite, row: str, overrides: Iterable[str]) -> list[str]
 
 
 def _check_outputs(suite: Suite, row: str, config: RunConfig) -> None:
-    """Each row shows a head that its runs score; the pseudo-mask is scored beside those of the method."""
-    heads = (*METHODS[config.method_name].heads, "pseudomask")
+    """Each row shows a head that its runs score; gaze is scored beside those of the method."""
+    heads = (*METHODS[config.method_name].heads, "pseudomask", "assisted")
     for name, shown in suite.rows.items():
         if suite.runs_of(name) == row and shown.output not in heads:
             raise SettingsError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gaze_insight.benchmark.collecting import Benchmark
+from gaze_insight.benchmark.curve_results import CurveStudy
 from gaze_insight.benchmark.run_reading import AbsentRun
 from gaze_insight.benchmark.scores import CommonCases
 from gaze_insight.benchmark.selection_bias import SelectionBias
@@ -208,6 +209,7 @@ class Comparison:
         absent: Runs that are not in the tables.
         warnings: What a reader must know before believing the numbers.
         resamples: Bootstrap resamples.
+        curves: Dice over images and annotation time; None where no row is on a curve.
     """
 
     benchmark: Benchmark
@@ -218,3 +220,4 @@ class Comparison:
     absent: tuple[AbsentRun, ...]
     warnings: tuple[str, ...]
     resamples: int
+    curves: CurveStudy | None = None

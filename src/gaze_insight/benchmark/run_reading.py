@@ -61,6 +61,9 @@ class RunFacts:
         parameters: Numbers of weights by part.
         gaze_hours: Time that the gaze on the training images took.
         gaze_source: How that time was measured.
+        drawing_hours: Time that drawing the true masks it learned from is taken to cost.
+        drawing_source: Where that is from.
+        asked_cases: Images it was asked to learn from; None for all.
         hardware: Name of the processor or GPU.
         version: Version of gaze-insight.
         commit: Commit of the code.
@@ -80,6 +83,9 @@ class RunFacts:
     parameters: Mapping[str, int] | None = None
     gaze_hours: float | None = None
     gaze_source: str = ""
+    drawing_hours: float | None = None
+    drawing_source: str = ""
+    asked_cases: int | None = None
     hardware: str = ""
     version: str = ""
     commit: str = ""
@@ -230,6 +236,9 @@ def _facts(summary: Mapping[str, Any], plan: Mapping[str, Any], made: Mapping[st
         parameters=plan.get("parameters") or summary.get("parameters"),
         gaze_hours=spent.get("gaze"),
         gaze_source=str(spent.get("source", "")),
+        drawing_hours=spent.get("drawing"),
+        drawing_source=str(spent.get("drawing_source", "")),
+        asked_cases=(plan.get("learned_from") or {}).get("asked"),
         hardware=str(made.get("hardware", "")),
         version=str(made.get("gaze-insight", "")),
         commit=str(made.get("commit", "")),

@@ -71,6 +71,12 @@ class SuiteRow(Settings):
         default_factory=dict, description="the paper's own figures; Dice and IoU are fractions"
     )
     note: str | None = Field(None, description="what a reader should know about the row")
+    curve: str | None = Field(
+        None,
+        min_length=1,
+        description="the curve that the row is a point of, over images learned from and over seconds of "
+        "annotation",
+    )
 
 
 class Suite(Settings):
@@ -111,7 +117,21 @@ class Suite(Settings):
             _check_presets(f"scales.{name}.presets", scale.presets)
         for name, row in self.rows.items():
             self._check_row(f"rows.{name}", row)
+        self._check_curves()
         return self
+
+    def _check_curves(self) -> None:
+        first: dict[str, str] = {}
+        for name, row in self.rows.items():
+            if row.curve is None:
+                continue
+            other = self.rows[first.setdefault(row.curve, name)]
+            if other.supervision != row.supervision:
+                raise SettingsError(
+                    f"rows.{name}.curve: expected supervision {other.supervision!r}, that of row "
+                    f"{first[row.curve]!r} on the same curve, found {row.supervision!r}",
+                    remedy="give each kind of annotation a curve of its own",
+                )
 
     def _check_row(self, place: str, row: SuiteRow) -> None:
         _check_presets(f"{place}.presets", row.presets)

@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from gaze_insight.benchmark.curve_results import Reached
 from gaze_insight.benchmark.results import Comparison, Estimate, RowResult
 from gaze_insight.benchmark.tables.captions import how_it_was_made, main_caption, verdict
 
@@ -43,6 +44,8 @@ def as_json(comparison: Comparison) -> str:
       - ``selection``: null, or ``{"seeds", "evaluations", "best", "last", "mean", "cases_ci95",
         "cases_seeds_ci95", "cases", "noise_sd", "expected"}``, best of k minus last.
     - ``absent``: ``[{"row", "seed", "state", "reason"}]``.
+    - ``curves``: null, or the fields of `gaze_insight.benchmark.curve_results.CurveStudy`; where a Dice is
+      reached has ``state`` too, and is null where that is ``below`` or ``not reached``.
 
     What is unknown is null; no value is NaN.
 
@@ -79,6 +82,7 @@ def as_json(comparison: Comparison) -> str:
         "strata": comparison.strata,
         "rows": {row.key: _row(row) for row in comparison.rows},
         "absent": comparison.absent,
+        "curves": comparison.curves,
     }
     return json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -101,7 +105,8 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """Turn dataclasses into mappings, tuples into lists, and what is no number into null."""
     if is_dataclass(value) and not isinstance(value, type):
-        return _plain({name: getattr(value, name) for name in value.__dataclass_fields__})
+        state = {"state": value.state} if isinstance(value, Reached) else {}
+        return _plain({name: getattr(value, name) for name in value.__dataclass_fields__} | state)
     if isinstance(value, dict):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -16,6 +16,7 @@ from gaze_insight.benchmark.tables.charts import (
     selection_chart,
     strata_chart,
 )
+from gaze_insight.benchmark.tables.curve_chart import curve_chart
 from gaze_insight.benchmark.tables.layout import TEXT_COLUMNS, all_tables, signed
 from gaze_insight.insight.rendering import render_page
 from gaze_insight.insight.study_page import StudyFigure, StudyNumber
@@ -81,6 +82,15 @@ def _numbers(comparison: Comparison) -> list[StudyNumber]:
 
 def _figures(comparison: Comparison) -> list[StudyFigure]:
     return [
+        StudyFigure(
+            "curves",
+            "Dice over images and annotation time",
+            curve_chart(comparison.curves),
+            "Dice over the images learned from (left) and over the time to annotate exactly these (right), "
+            "logarithmic. Bands are 95 % intervals over cases (patients) and seeds; over cases alone where "
+            "there is one seed. Looking is measured, drawing is not: see the table's caption.",
+            wide=True,
+        ),
         StudyFigure(
             "difference",
             "Differences to the reference",

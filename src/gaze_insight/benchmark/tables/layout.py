@@ -7,6 +7,7 @@ from functools import partial
 
 from gaze_insight.benchmark.results import Comparison, Difference, Estimate, RowResult
 from gaze_insight.benchmark.tables.captions import label_of, main_caption
+from gaze_insight.benchmark.tables.curve_tables import curve_tables
 from gaze_insight.insight.rendering import duration_words, share
 from gaze_insight.insight.study_page import StudyTable
 
@@ -15,7 +16,7 @@ __all__ = ["REPORTED", "TEXT_COLUMNS", "all_tables", "main_table", "p_text", "si
 REPORTED = "*reported*"
 """Mark of a column whose figures are a paper's own."""
 
-TEXT_COLUMNS = frozenset({"Method", "Labels", "State", "Why"})
+TEXT_COLUMNS = frozenset({"Method", "Labels", "State", "Why", "Curve"})
 """Heads of columns that hold words and stand to the left."""
 
 _NONE = "–"
@@ -30,11 +31,12 @@ def all_tables(comparison: Comparison) -> list[StudyTable]:
         comparison: The comparison.
 
     Returns:
-        The main table first; then other metrics and costs, strata, variance, selection and absent runs, each
-        only where there is something to say.
+        The main table first; then annotation time on curves, other metrics and costs, strata, variance,
+        selection and absent runs, each only where there is something to say.
     """
     tables = [
         main_table(comparison),
+        *curve_tables(comparison.curves),
         _other_metrics(comparison),
         _costs(comparison),
         _strata(comparison),
