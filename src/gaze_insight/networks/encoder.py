@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from gaze_insight.errors import DataError
+from gaze_insight.networks.local_weights import LoadedWeights, match_weights, read_weights
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "ImageEncoder"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "ImageEncoder", "initial_weights_of"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -23,6 +25,9 @@ class ImageEncoder(nn.Module):
         strides: Input pixels per map pixel, for the five maps.
         mean: Mean of each input channel, in [0, 1].
         std: Standard deviation of each input channel.
+
+    Attributes:
+        initial_weights: What was loaded out of a file of weights; None without one.
 
     Example:
         >>> encoder = ImageEncoder((8,) * 5, (1, 2, 4, 8, 16), mean=(0.5,), std=(0.25,))
@@ -39,6 +44,7 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.channels = tuple(channels)
         self.strides = tuple(strides)
+        self.initial_weights: LoadedWeights | None = None
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
@@ -75,3 +81,52 @@ class ImageEncoder(nn.Module):
             )
         normalised = (image - self.mean) / self.std
         return normalised.contiguous(memory_format=torch.channels_last)
+
+    def load_file(self, path: str | Path, *, prefer: str = "") -> LoadedWeights:
+        """Fill the encoder with the weights of a file: published ones, or those of a run's checkpoint.
+
+        Args:
+            path: The file; see :func:`~gaze_insight.networks.local_weights.read_weights`.
+            prefer: Of several networks in the file that fit alike, the one whose prefix has this word.
+
+        Returns:
+            What was taken and what was left; also kept in `initial_weights`.
+
+        Raises:
+            DataError: The file cannot be read, or a weight is missing, of another shape, or too many.
+        """
+        weights = self.own_names(read_weights(path))
+        self.initial_weights = match_weights(self.weights_targets(), weights, str(path), prefer=prefer)
+        return self.initial_weights
+
+    def own_names(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Give published weights this encoder's names, where they differ by more than a prefix.
+
+        Args:
+            weights: Name to tensor.
+
+        Returns:
+            Name to tensor.
+        """
+        return weights
+
+    def weights_targets(self) -> list[nn.Module]:
+        """Give the modules that a file of weights may fill, largest first, each a part of the one before."""
+        return [self]
+
+
+def initial_weights_of(module: nn.Module) -> dict[str, LoadedWeights]:
+    """Find the encoders of a module that began with the weights of a file.
+
+    Args:
+        module: A network or a whole method.
+
+    Returns:
+        The encoder's name in the module to what was loaded; empty where every encoder began otherwise.
+
+    Example:
+        >>> initial_weights_of(ImageEncoder((8,), (1,), mean=(0.5,), std=(0.5,)))
+        {}
+    """
+    encoders = ((name, part) for name, part in module.named_modules() if isinstance(part, ImageEncoder))
+    return {name: part.initial_weights for name, part in encoders if part.initial_weights is not None}

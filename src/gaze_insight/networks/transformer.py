@@ -43,7 +43,7 @@ def from_tokens(tokens: Tensor, height: int, width: int) -> Tensor:
         >>> torch.equal(from_tokens(to_tokens(x), 3, 4), x)
         True
     """
-    return tokens.transpose(1, 2).reshape(len(tokens), -1, height, width)
+    return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, height, width)
 
 
 class PositionEmbedding(nn.Module):
