@@ -24,7 +24,7 @@ TINY = (
     "method.network={encoder: unet, teacher_channels: [8,8,8,8,8], student_channels: [4,4,4,4,4]}",
 )  # fmt: skip
 FLAGS = [word for setting in TINY for word in ("--set", setting)]
-HEADS = {"student", "teacher", "pseudomask"}
+HEADS = {"student", "teacher", "pseudomask", "assisted"}
 METRICS = {"dice", "iou", "hd95_px", "asd_px"}
 
 

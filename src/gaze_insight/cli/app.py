@@ -59,9 +59,14 @@ _COMMANDS = {
     "describe": ("describing:describe", "Words for each case."),
     "train": ("training:train", "Label, describe and train; stop at any moment and resume."),
     "evaluate": ("evaluating:evaluate", "Score a run on its test set, or on another cohort."),
+    "calibrate": (
+        "calibrating:calibrate",
+        "What a run's predictions promise: expected Dice, safe masks, when to ask a human.",
+    ),
     "report": ("reporting:report", "One HTML page about a run."),
     "run": ("running:run", "Label, describe, train, evaluate and report in one go."),
     "predict": ("predicting:predict", "Mask, probability and overlay for images."),
+    "export": ("exporting:export", "The trained network as one ONNX file, checked against the run."),
     "demo": ("demo:demo", "The whole way on images drawn by the package: cohort, training, scores, report."),
     "doctor": ("doctor:doctor", "Versions, devices and what is missing."),
 }
@@ -110,6 +115,18 @@ for _place, (_name, _help) in enumerate(_BENCHMARK_COMMANDS.items()):
 _BENCHMARK.command("gaze_insight.cli.benchmarking:benchmark_attempt", name="attempt", show=False)
 for _place, (_name, _help) in enumerate(_STUDY_COMMANDS.items()):
     _STUDIES.command(f"gaze_insight.cli.study:{_name}", name=_name, help=_help, sort_key=_place)
+_STUDIES.command(
+    "gaze_insight.cli.shift:shift",
+    name="shift",
+    help="Trained runs on corrupted images: blur, light, JPEG, noise, another scope.",
+    sort_key=len(_STUDY_COMMANDS),
+)
+_STUDIES.command(
+    "gaze_insight.cli.assisted:assisted",
+    name="assisted",
+    help="What gaze at the reading adds to a run, and what poor gaze costs.",
+    sort_key=len(_STUDY_COMMANDS) + 1,
+)
 for _place, (_name, _help) in enumerate(_IMPORTERS.items()):
     _path = f"importing{'_papers' if _name in _IMPORTERS_OF_PAPERS else ''}:import_{_name.replace('-', '_')}"
     _names = dict.fromkeys((_name, _name.replace("-", "_")))

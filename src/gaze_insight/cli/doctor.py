@@ -29,10 +29,10 @@ def doctor(*, json: Json = False) -> None:
 
 def _pretrained() -> str:
     from gaze_insight.errors import GazeInsightError
-    from gaze_insight.networks.efficientnet import EfficientNetLite0Encoder
+    from gaze_insight.networks.efficientnet import EfficientNetLiteEncoder
 
     try:
-        EfficientNetLite0Encoder(pretrained=True)
+        EfficientNetLiteEncoder(pretrained=True)
     except GazeInsightError as error:
         return str(error)
     return "efficientnet_lite0 is here"
