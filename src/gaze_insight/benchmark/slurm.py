@@ -28,10 +28,12 @@ name=${{runs[$SLURM_ARRAY_TASK_ID]}}
 cd {cwd}
 {setup}
 mkdir -p {folder}/runs/"$name"
+stopped=0
+child=
+trap 'stopped=1; [ -z "$child" ] || kill -TERM "$child"' TERM INT
 {command} >>{folder}/runs/"$name"/log.txt 2>&1 &
 child=$!
-stopped=0
-trap 'stopped=1; kill -TERM "$child"' TERM INT
+[ "$stopped" = 0 ] || kill -TERM "$child"
 code=0
 wait "$child" || code=$?
 while kill -0 "$child" 2>/dev/null; do
