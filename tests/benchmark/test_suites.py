@@ -141,6 +141,10 @@ def test_the_twin_of_the_soft_vote_differs_in_its_labels_alone():
     assert gaze.refinement.rounds == 0
 
 
+def test_the_preset_of_the_soft_vote_is_the_row_of_its_suite():
+    assert compose(["soft_vote_cpu"]) == compose_row(load_suite("soft_vote"), "soft_vote", "cpu")
+
+
 def test_presets_carry_the_label_recipes_of_the_papers():
     prostate, voted = PseudoMaskSettings.gazemedseg_prostate(), PseudoMaskSettings()
     for preset in ("nci_isbi", "nci_isbi_cpu", "gazemedseg_prostate_labels"):
