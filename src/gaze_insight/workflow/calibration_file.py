@@ -5,13 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from gaze_insight.cohort.atomic import write_text_atomic
 from gaze_insight.errors import DataError
-from gaze_insight.gaze.mapping_file import explain
 from gaze_insight.pseudomask.expected_dice import Calibration
 from gaze_insight.pseudomask.features import FEATURES
+from gaze_insight.workflow.settings_file import read_settings_file
 
 __all__ = ["read_calibration", "write_calibration"]
 
@@ -37,17 +35,7 @@ def read_calibration(path: Path) -> Calibration:
         gaze_insight.errors.DataError: nowhere.json: the calibration cannot be read: No such file or directory
           -> make one with 'gaze-insight study parts COHORT --fit-calibration FILE'
     """
-    try:
-        found = Calibration.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(
-            f"the calibration cannot be read: {error.strerror}", path=path, remedy=_REMEDY
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DataError("expected a JSON file, found no UTF-8 text", path=path, remedy=_REMEDY) from error
-    except ValidationError as error:
-        message, remedy = explain(error, Calibration)
-        raise DataError(message.lstrip(": "), path=path, remedy=remedy or _REMEDY) from error
+    found = read_settings_file(path, Calibration, "calibration", _REMEDY)
     _check(found, path)
     return found
 

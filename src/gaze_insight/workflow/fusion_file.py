@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from gaze_insight.cohort.atomic import write_text_atomic
 from gaze_insight.errors import DataError
-from gaze_insight.gaze.mapping_file import explain
 from gaze_insight.pseudomask.fusion import FUSION_FEATURES, FusionCalibration
 from gaze_insight.pseudomask.fusion_features import RECORDING_AGREEMENT
+from gaze_insight.workflow.settings_file import read_settings_file
 
 __all__ = ["read_fusion", "write_fusion"]
 
@@ -36,15 +34,7 @@ def read_fusion(path: Path) -> FusionCalibration:
         gaze_insight.errors.DataError: nowhere.json: the fusion cannot be read: No such file or directory
           -> make one with 'gaze-insight study assisted RUN --fit FILE'
     """
-    try:
-        found = FusionCalibration.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"the fusion cannot be read: {error.strerror}", path=path, remedy=_REMEDY) from error
-    except UnicodeDecodeError as error:
-        raise DataError("expected a JSON file, found no UTF-8 text", path=path, remedy=_REMEDY) from error
-    except ValidationError as error:
-        message, remedy = explain(error, FusionCalibration)
-        raise DataError(message.lstrip(": "), path=path, remedy=remedy or _REMEDY) from error
+    found = read_settings_file(path, FusionCalibration, "fusion", _REMEDY)
     for gate, known in ((found.alone, {*FUSION_FEATURES}), (found.recording, _WITH_RECORDING)):
         unknown = [] if gate is None else [name for name in gate.features if name not in known]
         if unknown:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from gaze_insight.cohort.atomic import write_text_atomic
 from gaze_insight.config.run_folder import RunFolder
 from gaze_insight.errors import DataError
-from gaze_insight.gaze.mapping_file import explain
 from gaze_insight.inference.certainty import Uncertainty
+from gaze_insight.workflow.settings_file import read_settings_file
 
 __all__ = ["read_uncertainty", "uncertainty_path", "weights_hash", "write_uncertainty"]
 
@@ -89,12 +87,7 @@ def read_uncertainty(run: str | Path) -> Uncertainty | None:
     if not path.exists():
         return None
     remedy = f"fit it anew: gaze-insight calibrate {run}"
-    try:
-        fitted = Uncertainty.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the file cannot be read ({error})", path=path, remedy=remedy) from error
-    except ValidationError as error:
-        raise DataError(explain(error, Uncertainty)[0].lstrip(": "), path=path, remedy=remedy) from error
+    fitted = read_settings_file(path, Uncertainty, "file", remedy)
     if fitted.weights != weights_hash(run):
         raise DataError("it was fitted for other weights than the run has now", path=path, remedy=remedy)
     asked = RunFolder(Path(run)).config().prediction.model_dump(mode="json")
