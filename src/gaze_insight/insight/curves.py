@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +17,7 @@ from gaze_insight.insight.chart_style import STYLE as _STYLE
 from gaze_insight.insight.chart_style import as_svg as _svg
 from gaze_insight.insight.chart_style import blank_figure as _figure
 
-__all__ = ["Curve", "Interval", "Mark", "interval_chart", "line_chart", "overlaid_histogram"]
+__all__ = ["Curve", "Interval", "Mark", "draw_curve", "interval_chart", "line_chart", "overlaid_histogram"]
 
 _DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 2)))
 _MARKERS = ("o", "s", "^", "D", "v")
@@ -89,6 +88,42 @@ class Interval:
     reference: float | None = None
 
 
+def draw_curve(
+    axis: Axes, curve: Curve, number: int, *, x_factor: float = 1.0, width: float, marker_size: float
+) -> None:
+    """Draw a curve and its band; colour, dash and marker follow from its number, so that each tells it.
+
+    Args:
+        axis: Where to draw.
+        curve: The curve.
+        number: Its place among the curves of the chart, from 0.
+        x_factor: What its places are multiplied by.
+        width: Of the line, in points.
+        marker_size: In points.
+
+    Example:
+        >>> from matplotlib.figure import Figure
+        >>> axis = Figure().subplots()
+        >>> draw_curve(axis, Curve("all", [0, 1], [0.7, 0.8]), 0, width=1.5, marker_size=4)
+        >>> len(axis.lines)
+        1
+    """
+    colour = _SERIES[number % len(_SERIES)]
+    x = np.asarray(curve.x, dtype=np.float64) * x_factor
+    if len(curve.low):
+        axis.fill_between(x, curve.low, curve.high, color=colour, alpha=0.16, linewidth=0)
+    axis.plot(
+        x,
+        curve.mean,
+        color=colour,
+        linestyle=_DASHES[number % len(_DASHES)],
+        marker=_MARKERS[number % len(_MARKERS)],
+        markersize=marker_size,
+        linewidth=width,
+        label=curve.title,
+    )
+
+
 def line_chart(
     curves: Sequence[Curve],
     *,
@@ -131,21 +166,9 @@ def line_chart(
         return ""
     with mpl.rc_context(_STYLE):
         figure, (axis,) = _figure(5.6, 3.7)
-        looks = zip(cycle(_SERIES), cycle(_DASHES), cycle(_MARKERS), strict=False)
-        for number, (curve, (colour, dash, marker)) in enumerate(zip(curves, looks, strict=False)):
-            x = np.asarray(curve.x, dtype=np.float64) * (100 if percent_x else 1)
-            if len(curve.low):
-                axis.fill_between(x, curve.low, curve.high, color=colour, alpha=0.16, linewidth=0)
-            axis.plot(
-                x,
-                curve.mean,
-                color=colour,
-                linestyle=dash,
-                marker=marker,
-                markersize=4.2,
-                linewidth=2.2 if number == 0 else 1.5,
-                label=curve.title,
-            )
+        for number, curve in enumerate(curves):
+            width = 2.2 if number == 0 else 1.5
+            draw_curve(axis, curve, number, x_factor=100 if percent_x else 1, width=width, marker_size=4.2)
         if level is not None:
             axis.axhline(level, color=_INK, linewidth=1, linestyle=_REFERENCE, label=level_title or None)
         axis.set(xlabel=x_label, ylabel=y_label)

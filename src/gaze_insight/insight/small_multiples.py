@@ -5,21 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gaze_insight.insight.chart_style import SERIES, STYLE, as_svg
-from gaze_insight.insight.curves import Curve
+from gaze_insight.insight.chart_style import STYLE, as_svg
+from gaze_insight.insight.curves import Curve, draw_curve
 
 __all__ = ["Panel", "panel_chart"]
-
-_DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 2)))
-_MARKERS = ("o", "s", "^", "D", "v")
 
 
 @dataclass(frozen=True)
@@ -94,21 +89,7 @@ def panel_chart(
 
 
 def _draw(axis: Axes, panel: Panel, titles: Sequence[str]) -> None:
-    looks = dict(zip(titles, zip(cycle(SERIES), cycle(_DASHES), cycle(_MARKERS), strict=False), strict=False))
     axis.patch.set_alpha(0)
     axis.set_title(panel.title, fontsize=10)
     for curve in panel.curves:
-        colour, dash, marker = looks[curve.title]
-        x = np.asarray(curve.x, dtype=np.float64)
-        if len(curve.low):
-            axis.fill_between(x, curve.low, curve.high, color=colour, alpha=0.16, linewidth=0)
-        axis.plot(
-            x,
-            curve.mean,
-            color=colour,
-            linestyle=dash,
-            marker=marker,
-            markersize=3.4,
-            linewidth=1.6,
-            label=curve.title,
-        )
+        draw_curve(axis, curve, titles.index(curve.title), width=1.6, marker_size=3.4)
