@@ -18,7 +18,7 @@ ROOMS = (
     "gaze", "pseudomask", "language", "cohort", "networks", "losses", "methods", "training",
     "inference", "evaluation", "insight", "config", "workflow", "benchmark", "cli",
 )  # fmt: skip
-EVERYWHERE = {"errors", "types", "registry"}
+EVERYWHERE = {"atomic", "errors", "registry", "retry_after", "types"}
 ALONE = {"networks", "losses"}
 FILES = sorted(SOURCE.rglob("*.py"))
 HEAVY = ("torch", "numpy", "scipy", "pydantic", "PIL", "cv2", "kornia", "matplotlib", "transformers")
@@ -117,7 +117,7 @@ def test_a_room_imports_only_from_those_above_it(room):
     assert not wrong
 
 
-@pytest.mark.parametrize("name", ["errors", "types", "registry"])
+@pytest.mark.parametrize("name", sorted(EVERYWHERE))
 def test_the_small_files_import_nothing_above_them(name):
     found = {one.split(".")[1] for one in imports(SOURCE / f"{name}.py") if one.startswith("gaze_insight.")}
     assert found <= {"errors"}
@@ -174,7 +174,7 @@ def test_a_module_exports_what_it_says(module):
     )  # fmt: skip
     defined: set[str] = set()
     for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             defined.add(node.name)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]

@@ -36,6 +36,7 @@ def test_there_is_a_suite_for_each_table_of_the_paper_and_some_of_ours():
         "gaze_noise",
         "soft_vote",
         "soft_vote_parts",
+        "words",
     }
     assert set(SUITES) == own | set(TABLES)
     for name, rows in TABLES.items():
@@ -335,3 +336,19 @@ def test_the_commands_list_and_show(capsys, tmp_path):
     assert (found["runs"], list(found["settings"])) == (3, ["without_darm"])
     assert main(["benchmark", "show", "kvasir_tabel7"]) == 2
     assert "did you mean 'kvasir_table7'" in capsys.readouterr().err
+
+
+def test_the_rows_of_words_differ_in_their_words_alone_and_each_shows_student_and_teacher():
+    suite = load_suite("words")
+    rows = {key: compose_row(suite, key) for key in own_rows(suite)}
+    no_words = rows["no_words"]
+    assert all(one.model_copy(update={"language": no_words.language}) == no_words for one in rows.values())
+    assert [one.language.describer_name for one in rows.values()] == [
+        "measured", "blank", "random", "measured", "measured", "vlm",
+    ]  # fmt: skip
+    assert [key for key, one in rows.items() if one.language.shuffled] == ["shuffled_words"]
+    assert [key for key, one in rows.items() if one.language.encoder.kind == "none"] == ["no_words"]
+    shown = {(row.of or key, row.output) for key, row in suite.rows.items()}
+    assert shown == {(key, head) for key in rows for head in ("student", "teacher")}
+    own = ["model_words:language.describer={kind: file, path: words.jsonl}"]
+    assert compose_row(suite, "model_words", "cpu", own).language.describer_name == "file"

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 from language_making import make_description
 
@@ -77,15 +80,19 @@ def test_files_that_cannot_be_read_or_written_say_so(tmp_path):
     (tmp_path / "latin.csv").write_bytes(HEADER.encode() + "é".encode("latin-1"))
     with pytest.raises(DataError, match="not UTF-8"):
         read_descriptions(tmp_path / "latin.csv")
-    with pytest.raises(DataError, match="cannot be written"):
-        write_descriptions(tmp_path / "no folder" / "words.json", {})
+    with pytest.raises(DataError, match="a file stands where a folder is needed"):
+        write_descriptions(tmp_path / "latin.csv" / "words.json", {})
 
 
-def test_a_failed_write_keeps_the_old_file(tmp_path):
+def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "words.json"
     write_descriptions(path, {"a": make_description()})
-    (tmp_path / ".words.json.part").mkdir()
-    with pytest.raises(DataError, match="cannot be written"):
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match="the disk is full"):
         write_descriptions(path, {})
     assert read_descriptions(path) == {"a": make_description()}
 

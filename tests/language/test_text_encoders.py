@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import PackageNotFoundError
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -128,8 +129,12 @@ def test_missing_packages_say_what_to_install(monkeypatch):
     with pytest.raises(MissingExtraError, match="transformers") as caught:
         TransformerTextEncoder(WHEEL)
     assert caught.value.remedy == "pip install 'gaze-insight[text]'"
-    module = "gaze_insight.language.encoders.transformer_text"
-    monkeypatch.setattr(f"{module}.find_spec", lambda name: None)
+    monkeypatch.undo()
+
+    def absent(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("gaze_insight.language.encoders.packaged_models.distribution", absent)
     with pytest.raises(MissingExtraError, match=WHEEL):
         TransformerTextEncoder(WHEEL)
 

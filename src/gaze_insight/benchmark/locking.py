@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.errors import DataError, GazeInsightError
 
 __all__ = ["LOCK_FILE", "Holder", "RunLock", "TakenError", "read_holder"]

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.benchmark.child import child_command
 from gaze_insight.benchmark.planning import PlannedRun
-from gaze_insight.cohort.atomic import write_text_atomic
 from gaze_insight.errors import GazeInsightError, SettingsError
 from gaze_insight.gaze.mapping_file import read_mapping
 

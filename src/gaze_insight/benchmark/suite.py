@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.config.loading import list_presets, to_yaml
 from gaze_insight.errors import SettingsError
 from gaze_insight.gaze.mapping_file import explain, read_mapping

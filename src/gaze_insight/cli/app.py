@@ -127,6 +127,12 @@ _STUDIES.command(
     help="What gaze at the reading adds to a run, and what poor gaze costs.",
     sort_key=len(_STUDY_COMMANDS) + 1,
 )
+_STUDIES.command(
+    "gaze_insight.cli.words:words",
+    name="words",
+    help="Where a teacher reads its words, and what moves when one of them changes.",
+    sort_key=len(_STUDY_COMMANDS) + 2,
+)
 for _place, (_name, _help) in enumerate(_IMPORTERS.items()):
     _path = f"importing{'_papers' if _name in _IMPORTERS_OF_PAPERS else ''}:import_{_name.replace('-', '_')}"
     _names = dict.fromkeys((_name, _name.replace("-", "_")))

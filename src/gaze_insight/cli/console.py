@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -63,12 +63,17 @@ def print_json(content: Mapping[str, Any]) -> None:
     say(json.dumps(content, indent=2, default=str))
 
 
+def _nothing() -> str:
+    return ""
+
+
 @contextmanager
-def show_progress(*, quiet: bool = False) -> Iterator[Progress]:
+def show_progress(*, quiet: bool = False, note: Callable[[], str] = _nothing) -> Iterator[Progress]:
     """Show progress with the time left on standard error: a moving line in a terminal, else one now and then.
 
     Args:
         quiet: Show nothing.
+        note: Gives what else to say on each line, such as the cost so far.
 
     Yields:
         What receives progress.
@@ -76,14 +81,14 @@ def show_progress(*, quiet: bool = False) -> Iterator[Progress]:
     if quiet or not _speaks():
         yield lambda what, done, total: None
     elif sys.stderr.isatty():
-        with _moving_bar() as progress:
+        with _moving_bar(note) as progress:
             yield progress
     else:
-        yield _plain_lines()
+        yield _plain_lines(note)
 
 
 @contextmanager
-def _moving_bar() -> Iterator[Progress]:
+def _moving_bar(note: Callable[[], str]) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -101,19 +106,20 @@ def _moving_bar() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     with Bars(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, Any] = {}
 
         def progress(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+                tasks[what] = bars.add_task(what, total=total, note="")
+            bars.update(tasks[what], completed=done, total=total, note=note())
 
         yield progress
 
 
-def _plain_lines() -> Progress:
+def _plain_lines(note: Callable[[], str]) -> Progress:
     begun: dict[str, tuple[float, int]] = {}
     written: dict[str, float] = {}
 
@@ -126,7 +132,8 @@ def _plain_lines() -> Progress:
         written[what] = now
         rate = (done - first) / (now - start) if now > start else 0.0
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-        sys.stderr.write(f"{what}: {done}/{total}{left}\n")
+        more = f"; {said}" if (said := note()) else ""
+        sys.stderr.write(f"{what}: {done}/{total}{left}{more}\n")
         sys.stderr.flush()
 
     return progress

@@ -133,7 +133,7 @@ def _plain(study: ShiftStudy, content: StudyContent) -> dict[str, Any]:
 
 
 def _write(study: ShiftStudy, content: StudyContent, folder: Path, figures: Path | None) -> dict[str, str]:
-    from gaze_insight.cohort.atomic import write_text_atomic
+    from gaze_insight.atomic import write_text_atomic
     from gaze_insight.insight.study_page import write_figures, write_study
     from gaze_insight.workflow.studies.output import write_rows
     from gaze_insight.workflow.studies.shift_page import shift_markdown

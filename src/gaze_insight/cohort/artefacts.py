@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from gaze_insight.cohort.atomic import replace_atomic, write_text_atomic
+from gaze_insight.atomic import replace_atomic, write_text_atomic
 from gaze_insight.errors import DataError, SettingsError
 
 __all__ = ["ArtefactStore", "KeyPart"]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from gaze_insight.cohort.atomic import write_bytes_atomic
+from gaze_insight.atomic import write_bytes_atomic
 from gaze_insight.cohort.dicom import DICOM_SUFFIXES, RASTER_SUFFIXES, dicom_size, is_dicom, read_dicom_image
 from gaze_insight.cohort.grey_levels import scale_to_bytes
 from gaze_insight.errors import DataError

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import yaml
 from pydantic import TypeAdapter
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.import_report import ImportReport
 from gaze_insight.errors import DataError
 from gaze_insight.gaze.fixations import Fixations
 from gaze_insight.gaze.recording import RecordingFacts
-from gaze_insight.language.files import read_descriptions, write_descriptions
+from gaze_insight.language.files import read_descriptions, read_provenance, write_descriptions
+from gaze_insight.language.schema import Description
 from gaze_insight.types import Size, Split
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def write_manifest(cohort: Cohort) -> None:
     Image and mask paths are stored relative to the cohort's root where they lie in it; files in the cohort's
     folder, such as masks that an importer cut out of volumes, as ``cohort:`` and the path in that folder, so
     that the folder can be moved; others absolute. The root is stored relative to the cohort's folder where it
-    is that folder or lies in it, else absolute.
+    is that folder or lies in it, else absolute. Descriptions that differ from those in the folder are written
+    anew; those that stay keep the record of how they were made.
 
     Args:
         cohort: The cohort.
@@ -79,9 +81,20 @@ def write_manifest(cohort: Cohort) -> None:
     write_text_atomic(cohort.folder / MANIFEST, _HEADER + text)
     described = {one: case.description for one, case in cohort.cases.items() if case.description is not None}
     if described:
-        target = cohort.folder / _DESCRIPTIONS
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_descriptions(target, described)
+        _write_described(cohort.folder / _DESCRIPTIONS, described)
+
+
+def _write_described(path: Path, described: Mapping[str, Description]) -> None:
+    """A damaged file counts as none, since it is replaced."""
+    try:
+        before, made = (read_descriptions(path), read_provenance(path)) if path.exists() else ({}, {})
+    except DataError:
+        before, made = {}, {}
+    if before == described:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = {one: how for one, how in made.items() if before[one] == described.get(one)}
+    write_descriptions(path, described, kept)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

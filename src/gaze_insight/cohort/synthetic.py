@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.cohort.images import write_mask, write_png
 from gaze_insight.cohort.synthetic_looks import Look, field_of_view, paint
 from gaze_insight.cohort.synthetic_scene import draw_scene

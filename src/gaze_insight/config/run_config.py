@@ -12,6 +12,7 @@ from gaze_insight.gaze.noise import NoiseSettings
 from gaze_insight.gaze.weak_labels import WeakLabelSettings
 from gaze_insight.language.encoders.settings import AttributeEncoderSettings, EncoderSettings
 from gaze_insight.language.registry import DESCRIBERS
+from gaze_insight.language.word_evidence import CheckSettings
 from gaze_insight.methods.registry import METHODS
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings
 from gaze_insight.pseudomask.refinement import RefinementSettings
@@ -52,6 +53,17 @@ class LanguageSettings(Settings):
         default_factory=lambda: DESCRIBERS["measured"].settings_type(), description="who describes the cases"
     )
     encoder: EncoderSettings = Field(AttributeEncoderSettings(), description="how words become vectors")
+    shuffled: bool = Field(
+        False,
+        description="a control: each case gets the words of another case of the same split; they are as "
+        "ever, but say nothing of the image",
+    )
+    shuffle_seed: int = Field(0, ge=0, description="which other case, where words are shuffled")
+    trust: CheckSettings | None = Field(
+        None,
+        description="how the words are checked against pseudo-mask and gaze, so that in training each case's "
+        "count by 1 minus their hallucination score; null: all count alike",
+    )
 
     @property
     def describer_name(self) -> str:
@@ -61,6 +73,30 @@ class LanguageSettings(Settings):
             SettingsError: A plug-in's settings have no ``kind``.
         """
         return _kind_of(self.describer)
+
+    def decisive(self) -> dict[str, Any]:
+        """Give the part of the settings that decides which words a run learns from.
+
+        Left out: what a describer says (by a method ``shaping``) does not shape its words, such as pace,
+        budget and prices of a model that is asked; the shuffle's seed where nothing is shuffled; trust where
+        words are not checked.
+
+        Returns:
+            Plain values, ready for JSON.
+
+        Example:
+            >>> sorted(LanguageSettings().decisive())
+            ['describer', 'encoder']
+        """
+        facts = self.model_dump(mode="json")
+        shaping = getattr(self.describer, "shaping", None)
+        if callable(shaping):
+            facts["describer"] = shaping()
+        if not self.shuffled:
+            del facts["shuffled"], facts["shuffle_seed"]
+        if self.trust is None:
+            del facts["trust"]
+        return facts
 
 
 class PredictionSettings(Settings):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.config.loading import load_config, to_yaml
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.errors import DataError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.errors import DataError
 from gaze_insight.evaluation.overlap import DEFAULT_EMPTY_POLICY, EmptyPolicy, dice, iou
 from gaze_insight.evaluation.surface import Spacing, average_surface_distance, hd95

@@ -114,20 +114,18 @@ class Predictor:
         for scale in self.scales:
             shown = resize_maps(batch, scaled_size(size, scale), antialias=True)
             for axes in mirrors:
-                given = None if words is None else _on(words(_SYMMETRY_OF[axes]), self.device)
+                given = None if words is None else words(_SYMMETRY_OF[axes]).map(self._here)
                 for head, values in self.method.predict(shown.flip(axes), given).items():
                     found = resize_maps(values.flip(axes), size)
                     sums[head] = sums[head] + found if head in sums else found
         count = len(mirrors) * len(self.scales)
         return {head: values / count for head, values in sums.items()}
 
+    def _here(self, part: Tensor) -> Tensor:
+        return part.to(self.device)
+
 
 _SYMMETRY_OF = {(): 0, (-1,): 4, (-2,): 6, (-2, -1): 2}
-
-
-def _on(words: Words, device: torch.device) -> Words:
-    parts = [part.to(device) for part in vars(words).values()]
-    return type(words)(*parts)
 
 
 def _to_size(logits: Tensor, size: Sequence[int]) -> FloatArray:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.gaze.fixations import Fixations
 from gaze_insight.gaze.readers.left_out import count_words
 from gaze_insight.insight.figures import histogram

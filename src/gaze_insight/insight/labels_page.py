@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.insight.label_pictures import LABEL_COLOURS, part_title
 from gaze_insight.insight.panels import Tile
 from gaze_insight.insight.parts_figures import expected_histogram

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.gaze.case_quality import FLAGS, CaseQuality
 from gaze_insight.gaze.fixations import Fixations
 from gaze_insight.gaze.quality_control import QualityReport, SessionQuality

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.evaluation.cases import CaseScore
 from gaze_insight.gaze.fixations import Fixations
 from gaze_insight.insight.figures import dice_distribution, dice_scatter, learning_curves, size_strata_chart
 from gaze_insight.insight.panels import gaze_tiles, label_tiles, prediction_tiles
 from gaze_insight.insight.refinement_section import RefinementSection, refinement_values
 from gaze_insight.insight.rendering import as_yaml, duration_words, fixed, render_page, share
+from gaze_insight.insight.words_section import WordsSection, words_values
 from gaze_insight.language.schema import Description
 from gaze_insight.types import BoolArray, ByteArray, FloatArray
 
@@ -79,6 +80,7 @@ class ReportContent:
         empty_policy: What empty masks score, in plain sentences.
         warnings: What the reader must know before believing a number.
         refinement: What the rounds did to the labels; None for a run without.
+        words: Where the teacher reads its words, and what they change; None for a run without.
         command: The command line that repeats the run.
         created: Date of the page as text; empty leaves it out.
         version: Version of gaze-insight; empty leaves it out.
@@ -97,6 +99,7 @@ class ReportContent:
     empty_policy: str = ""
     warnings: Sequence[str] = ()
     refinement: RefinementSection | None = None
+    words: WordsSection | None = None
     command: str = ""
     created: str = ""
     version: str = ""
@@ -205,6 +208,7 @@ def _values(content: ReportContent) -> dict[str, Any]:
         "charts": _charts(by_head, titles, content.main_head),
         "learning": learning_curves(content.history),
         "refinement": refinement_values(content.refinement),
+        "words": words_values(content.words),
         "cohort_facts": [(name, _plain(value)) for name, value in content.cohort_facts.items()],
         "run_facts": _run_facts(content),
         "protocol_text": content.protocol_text,

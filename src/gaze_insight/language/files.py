@@ -5,21 +5,25 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.errors import DataError
 from gaze_insight.language.schema import FIELD_NAMES, Description
 
-__all__ = ["read_descriptions", "write_descriptions"]
+__all__ = ["read_descriptions", "read_provenance", "write_descriptions"]
+
+_PROVENANCE = "provenance"
+_Made = Mapping[str, Mapping[str, Any]]
 
 
 def read_descriptions(path: str | Path) -> dict[str, Description]:
     """Read descriptions from a file.
 
-    The layouts are `.jsonl` (one record with an ``id`` a line), `.json` (id to record) and `.csv`.
+    The layouts are `.jsonl` (one record with an ``id`` a line), `.json` (id to record) and `.csv`. A record
+    in JSON may have a ``provenance``, which says how it was made; it is read by `read_provenance`.
 
     Args:
         path: The file, UTF-8. A CSV has the columns ``id`` and the flat field names.
@@ -39,6 +43,59 @@ def read_descriptions(path: str | Path) -> dict[str, Description]:
         'not visible'
     """
     path = Path(path)
+    return {
+        name: Description.from_record(fields, source=f"file:{path.name}", path=path, row=row)
+        for name, row, fields, _ in _records(path)
+    }
+
+
+def read_provenance(path: str | Path) -> dict[str, dict[str, Any]]:
+    """Read how the descriptions of a file were made, as far as it says so.
+
+    Args:
+        path: The file, as for `read_descriptions`.
+
+    Returns:
+        Case id to plain values, such as the model and the prompt's hash; cases without are left out, and a
+        CSV has none.
+
+    Raises:
+        DataError: The file cannot be read, or an id stands in it twice; file and row are named.
+
+    Example:
+        >>> import tempfile
+        >>> seen = Description.nothing_seen("a model")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_descriptions(f"{folder}/words.jsonl", {"a": seen}, {"a": {"prompt": "paper@1"}})
+        ...     read_provenance(f"{folder}/words.jsonl")
+        {'a': {'prompt': 'paper@1'}}
+    """
+    return {name: made for name, _, _, made in _records(Path(path)) if made}
+
+
+def _records(path: Path) -> Iterable[tuple[str, int, dict[str, Any], dict[str, Any]]]:
+    """Give id, row, fields and provenance of each record, in the file's order."""
+    seen: set[str] = set()
+    for row, record in _rows(path):
+        fields = dict(record) if isinstance(record, Mapping) else {}
+        name = str(fields.pop("id", "") or "")
+        if not name:
+            raise DataError("each description needs an 'id', found none", path=path, row=row)
+        if name in seen:
+            raise DataError(
+                f"the id {name!r} is described twice", path=path, row=row, remedy="keep one of them"
+            )
+        seen.add(name)
+        made = {} if path.suffix.lower() == ".csv" else fields.pop(_PROVENANCE, None) or {}
+        if not isinstance(made, dict):
+            raise DataError(
+                f"{_PROVENANCE} must be an object, found {made!r:.60}", path=path, row=row,
+                remedy="leave it out, or write what made the record as names and values",
+            )  # fmt: skip
+        yield name, row, fields, made
+
+
+def _rows(path: Path) -> Iterable[tuple[int, Any]]:
     readers = {".jsonl": _jsonl_rows, ".json": _json_rows, ".csv": _csv_rows}
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -57,18 +114,7 @@ def read_descriptions(path: str | Path) -> dict[str, Description]:
             path=path,
             remedy="save the file as UTF-8",
         ) from error
-    found: dict[str, Description] = {}
-    for row, record in reader(text, path):
-        fields = dict(record) if isinstance(record, Mapping) else {}
-        name = str(fields.pop("id", "") or "")
-        if not name:
-            raise DataError("each description needs an 'id', found none", path=path, row=row)
-        if name in found:
-            raise DataError(
-                f"the id {name!r} is described twice", path=path, row=row, remedy="keep one of them"
-            )
-        found[name] = Description.from_record(fields, source=f"file:{path.name}", path=path, row=row)
-    return found
+    return reader(text, path)
 
 
 def _parse(text: str, path: Path, row: int) -> Any:
@@ -104,7 +150,11 @@ def _csv_rows(text: str, path: Path) -> Iterable[tuple[int, Any]]:
         yield reader.line_num, record
 
 
-def write_descriptions(path: str | Path, descriptions: Mapping[str, Description]) -> None:
+def write_descriptions(
+    path: str | Path,
+    descriptions: Mapping[str, Description],
+    provenance: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
     """Write descriptions so that `read_descriptions` gives the same back.
 
     The file appears whole or not at all.
@@ -112,9 +162,11 @@ def write_descriptions(path: str | Path, descriptions: Mapping[str, Description]
     Args:
         path: The file to write; its ending (`.jsonl`, `.json`, `.csv`) chooses the layout.
         descriptions: Case id to description; an empty mapping writes a file that reads as empty.
+        provenance: How they were made, by case id; plain values. Ids without a description are not written.
 
     Raises:
-        DataError: The ending is unknown or the file cannot be written.
+        DataError: The ending is unknown, the file cannot be written, or it is a CSV, which has no place for
+            the provenance.
 
     Example:
         >>> write_descriptions("a.txt", {})
@@ -127,31 +179,27 @@ def write_descriptions(path: str | Path, descriptions: Mapping[str, Description]
     writer = writers.get(path.suffix.lower())
     if writer is None:
         raise DataError(f"descriptions are written as {', '.join(writers)}, found {path.suffix!r}", path=path)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(writer(descriptions), encoding="utf-8", newline="")
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    if provenance and writer is _to_csv:
         raise DataError(
-            f"the descriptions cannot be written: {error.strerror}",
+            "a CSV has no place for how descriptions were made",
             path=path,
-            remedy="choose a folder that exists, can be written to, and has room",
-        ) from error
+            remedy="write them as .jsonl or .json",
+        )
+    made = {name: {_PROVENANCE: dict(one)} for name, one in (provenance or {}).items() if one}
+    write_text_atomic(path, writer(descriptions, made))
 
 
-def _to_jsonl(descriptions: Mapping[str, Description]) -> str:
-    rows = ({"id": name} | description.to_record() for name, description in descriptions.items())
+def _to_jsonl(descriptions: Mapping[str, Description], made: _Made) -> str:
+    rows = ({"id": name, **one.to_record(), **made.get(name, {})} for name, one in descriptions.items())
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _to_json(descriptions: Mapping[str, Description]) -> str:
-    records = {name: description.to_record() for name, description in descriptions.items()}
+def _to_json(descriptions: Mapping[str, Description], made: _Made) -> str:
+    records = {name: {**one.to_record(), **made.get(name, {})} for name, one in descriptions.items()}
     return json.dumps(records, ensure_ascii=False, indent=1) + "\n"
 
 
-def _to_csv(descriptions: Mapping[str, Description]) -> str:
+def _to_csv(descriptions: Mapping[str, Description], made: _Made) -> str:
     text = StringIO()
     writer = csv.DictWriter(text, ["id", *FIELD_NAMES], lineterminator="\n")
     writer.writeheader()

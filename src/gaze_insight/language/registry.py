@@ -18,6 +18,7 @@ DESCRIBERS: Registry[type[Describer]] = Registry(
         "file": "gaze_insight.language.from_file:FileDescriber",
         "measured": "gaze_insight.language.measured:MeasuredDescriber",
         "random": "gaze_insight.language.random_words:RandomDescriber",
+        "vlm": "gaze_insight.language.vlm.describer:VlmDescriber",
     },
 )
 """Name to describer class; ``DESCRIBERS[name](settings)`` builds one."""

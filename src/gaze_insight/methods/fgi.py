@@ -123,7 +123,8 @@ class Fgi(Method):
         return logits
 
     def _teach(self, image: Tensor, words: Words | None) -> SegmentationOutput:
-        tokens = self.teacher["words"](words) if self.uses_words else ()
+        told = words if self.uses_words else None
+        tokens = () if told is None else (*self.teacher["words"](told), told.weight)
         output: SegmentationOutput = self.teacher["network"](image, *tokens)
         return output
 

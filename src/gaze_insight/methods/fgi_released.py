@@ -19,7 +19,7 @@ from gaze_insight.losses.released_masking import pooled_blocks
 from gaze_insight.losses.released_mixing import Mixing, cut_mix, draw_mixing
 from gaze_insight.methods.levels import level_name
 from gaze_insight.methods.protocol import AttributeWords, Batch, Method, Stage, Words
-from gaze_insight.methods.words import WordReader, WordSpace
+from gaze_insight.methods.words import WordReader, WordSpace, refuse_weights
 from gaze_insight.networks.building import NetworkSettings
 from gaze_insight.networks.fusion import FusionSettings
 from gaze_insight.networks.output import SegmentationOutput
@@ -232,6 +232,7 @@ class FgiReleased(Method):
     def _tokens(self, words: Words | None) -> tuple[Tensor, Tensor | None] | tuple[()]:
         if not self.uses_words:
             return ()
+        refuse_weights(words, "fgi_released")
         teacher = cast(nn.ModuleDict, self.networks["teacher"])
         tokens, mask = teacher["words"](words)
         unmasked = self.settings.padding == "attended" and self.settings.fusion_form == "released"

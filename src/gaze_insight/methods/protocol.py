@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
 from gaze_insight.types import Settings
 
-__all__ = ["AttributeWords", "Batch", "EncodedWords", "Method", "Stage", "Words"]
+__all__ = ["AttributeWords", "Batch", "EncodedWords", "Method", "Stage", "TokenWords", "Words"]
 
 
 class Stage(NamedTuple):
@@ -20,24 +21,67 @@ class Stage(NamedTuple):
     epochs: int
 
 
+class _Tensors:
+    """Tensors of B cases each, some of which may be absent."""
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """Change every tensor alike: a part of the batch, or another device.
+
+        Args:
+            change: From a tensor to a tensor.
+
+        Returns:
+            The changed words; what is absent stays absent.
+
+        Example:
+            >>> import torch
+            >>> words = EncodedWords(torch.zeros(2, 5, 8), torch.ones(2, 5, dtype=torch.bool))
+            >>> words.map(lambda part: part[:1]).mask.shape
+            torch.Size([1, 5])
+        """
+        present = {name: part for name, part in vars(self).items() if part is not None}
+        return replace(self, **{name: change(part) for name, part in present.items()})  # type: ignore[type-var]
+
+
 @dataclass(frozen=True)
-class AttributeWords:
-    """Descriptions as word ids (B, F) int64, areas (B,) in [0, 1], and symmetries (B,) in 0..7."""
+class AttributeWords(_Tensors):
+    """Descriptions as word ids (B, F) int64, areas (B,) in [0, 1], and symmetries (B,) in 0..7.
+
+    `weight` (B,) in [0, 1] says how far each description is believed: it scales what its words add to the
+    image; at 0 they add nothing. None believes all.
+    """
 
     ids: Tensor
     area: Tensor
     symmetry: Tensor
+    weight: Tensor | None = None
 
 
 @dataclass(frozen=True)
-class EncodedWords:
-    """Descriptions as a frozen text model's features (B, L, C), and a mask (B, L), True for real tokens."""
+class EncodedWords(_Tensors):
+    """Descriptions as a frozen text model's features (B, L, C), and a mask (B, L), True for real tokens.
+
+    `weight` (B,) is as for `AttributeWords`.
+    """
 
     features: Tensor
     mask: Tensor
+    weight: Tensor | None = None
 
 
-Words = AttributeWords | EncodedWords
+@dataclass(frozen=True)
+class TokenWords(_Tensors):
+    """Descriptions as token ids (B, L) int64 for a text model that is trained along, and a mask (B, L).
+
+    The mask is True for real tokens; `weight` (B,) is as for `AttributeWords`.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    weight: Tensor | None = None
+
+
+Words = AttributeWords | EncodedWords | TokenWords
 
 
 @dataclass(frozen=True)

@@ -235,7 +235,8 @@ class SoftVote(Method):
             features = teacher.encode(image)
             logits = teacher.decoder(features, tuple(image.shape[-2:]))
             return SegmentationOutput(logits, features[1 : settings.fusion.stages + 1])
-        tokens = teacher["words"](words) if "words" in teacher else ()
+        told = words if "words" in teacher else None
+        tokens = () if told is None else (*teacher["words"](told), told.weight)
         output: SegmentationOutput = teacher["network"](image, *tokens)
         return output
 

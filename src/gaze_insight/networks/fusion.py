@@ -97,7 +97,9 @@ class TextVisionFusion(nn.Module):
             with torch.no_grad():
                 self.join.weight[:, :visual_channels] = torch.eye(visual_channels)
 
-    def forward(self, features: Tensor, tokens: Tensor, token_mask: Tensor) -> Tensor:
+    def forward(
+        self, features: Tensor, tokens: Tensor, token_mask: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
         """Fuse words into a feature map.
 
         Args:
@@ -105,6 +107,8 @@ class TextVisionFusion(nn.Module):
             tokens: F_t, (B, L, C_t).
             token_mask: (B, L) bool, True where a token is real. Where an image has none, its attention is
                 zero.
+            weight: (B,) in [0, 1]: how far each image's words are believed. It scales MHAtt; 0 is as if the
+                image had no token. None for 1.
 
         Returns:
             X', (B, C_v, H, W).
@@ -113,6 +117,8 @@ class TextVisionFusion(nn.Module):
         query = self._split(self._query(places, features.shape[-2:]))
         known = token_mask.any(dim=1)
         value = self.value(tokens) * known[:, None, None]
+        if weight is not None:
+            value = value * weight.to(value.dtype)[:, None, None]
         absent = ~token_mask & known[:, None]
         bias = torch.zeros_like(absent, dtype=query.dtype).masked_fill(absent, -torch.inf)
         bias = bias[:, None, None, :].expand(-1, self.heads, query.shape[2], -1)

@@ -68,7 +68,11 @@ class Teacher(Segmenter):
             )
 
     def forward(
-        self, image: Tensor, tokens: Tensor | None = None, token_mask: Tensor | None = None
+        self,
+        image: Tensor,
+        tokens: Tensor | None = None,
+        token_mask: Tensor | None = None,
+        weight: Tensor | None = None,
     ) -> SegmentationOutput:
         """Segment a batch of images with their words.
 
@@ -76,6 +80,7 @@ class Teacher(Segmenter):
             image: (B, 3, H, W) in [0, 1].
             tokens: (B, L, text_channels); not needed by a teacher without words.
             token_mask: (B, L) bool, True where a token is real. An image without tokens is left unfused.
+            weight: (B,) in [0, 1]: how far each image's words are believed; None for 1.
 
         Returns:
             The logits at the image's size and the fused maps X'_1 to X'_stages.
@@ -90,6 +95,6 @@ class Teacher(Segmenter):
                 remedy="describe the cases, or build the teacher with text_channels=0",
             )
         for stage, fusion in enumerate(self.fusions, start=1):
-            features[stage] = fusion(features[stage], tokens, token_mask)
+            features[stage] = fusion(features[stage], tokens, token_mask, weight)
         logits = self.decoder(features, tuple(image.shape[-2:]))
         return SegmentationOutput(logits, features[1 : self.stages + 1])

@@ -142,9 +142,7 @@ class BatchSource:
         return Batch(
             image=image[mine].to(memory_format=torch.contiguous_format),
             labels={name: array[mine] for name, array in labels.items()},
-            words=None
-            if moved is None
-            else type(moved)(*(part[mine].to(self.device) for part in vars(moved).values())),
+            words=None if moved is None else moved.map(lambda part: part[mine].to(self.device)),
             noise=noise[mine].to(self.device),
             progress=step / steps,
             seed=step_seed(self.seed, stage, "method", step),

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from gaze_insight.cohort.atomic import write_bytes_atomic
+from gaze_insight.atomic import write_bytes_atomic
 from gaze_insight.errors import DataError
 
 __all__ = ["TrainingState", "load_state", "load_weights", "save_state", "save_weights"]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 
 __all__ = ["append_history", "read_history", "trim_history"]
 

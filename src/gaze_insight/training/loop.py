@@ -22,7 +22,7 @@ from gaze_insight.training.checkpoints import TrainingState, load_state, save_st
 from gaze_insight.training.compiling import compile_networks, lay_out_for
 from gaze_insight.training.history import append_history, trim_history
 from gaze_insight.training.interruption import StopRequest
-from gaze_insight.training.schedule import build_optimizer, rate_factor, rate_step
+from gaze_insight.training.schedule import build_optimizer, rate_factor, rate_shares, rate_step
 from gaze_insight.training.settings import TrainingSettings
 from gaze_insight.training.watching import Watch
 from gaze_insight.types import Progress, silent
@@ -182,7 +182,8 @@ class Trainer:
         settings = self.settings
         self.method.begin_stage(stage.name)
         parameters = [p for p in self.method.parameters() if p.requires_grad]
-        optimizer = build_optimizer(parameters, settings.optimizer)
+        groups = [{"params": found, "rate_share": share} for share, found in rate_shares(self.method)]
+        optimizer = build_optimizer(groups, settings.optimizer)
         if self.state.optimizer:
             optimizer.load_state_dict(self.state.optimizer)
         average = None
@@ -204,7 +205,7 @@ class Trainer:
             final_rate_frac=settings.final_rate_frac,
         )
         for group in tools.optimizer.param_groups:
-            group["lr"] = settings.optimizer.learning_rate * factor
+            group["lr"] = settings.optimizer.learning_rate * factor * group.get("rate_share", 1.0)
         asked = time.monotonic()
         batch = self.source.batch(stage.name, step, steps)
         self.state.batch_seconds += time.monotonic() - asked

@@ -4,22 +4,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
 
 from gaze_insight.training.settings import AdamSettings, RateChanges, SgdSettings
 
-__all__ = ["build_optimizer", "rate_factor", "rate_step"]
+__all__ = ["build_optimizer", "rate_factor", "rate_shares", "rate_step"]
+
+
+def rate_shares(method: nn.Module) -> list[tuple[float, list[nn.Parameter]]]:
+    """Sort what is trained by its share of the learning rate.
+
+    A module that learns slower says so by an attribute ``rate_share`` in (0, 1], which holds for all its
+    parameters.
+
+    Args:
+        method: The method; what needs no gradient is left out.
+
+    Returns:
+        Share to parameters, the whole rate first where anything has it; empty where nothing is trained.
+
+    Example:
+        >>> slow = nn.Linear(2, 2, bias=False)
+        >>> slow.rate_share = 0.5
+        >>> [(share, len(found)) for share, found in rate_shares(nn.Sequential(nn.Linear(1, 2), slow))]
+        [(1.0, 2), (0.5, 1)]
+    """
+    share_of = {
+        id(parameter): float(share)
+        for module in method.modules()
+        if (share := getattr(module, "rate_share", None)) is not None
+        for parameter in module.parameters()
+    }
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in method.parameters():
+        if parameter.requires_grad:
+            groups.setdefault(share_of.get(id(parameter), 1.0), []).append(parameter)
+    return sorted(groups.items(), key=lambda group: -group[0])
 
 
 def build_optimizer(
-    parameters: Iterable[nn.Parameter], settings: AdamSettings | SgdSettings
+    parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]], settings: AdamSettings | SgdSettings
 ) -> torch.optim.Optimizer:
     """Build the optimiser that the settings describe.
 
     Args:
-        parameters: What to train.
+        parameters: What to train, or groups of it as `torch.optim` takes them.
         settings: Adam (decoupled weight decay) or SGD (Nesterov).
 
     Returns:

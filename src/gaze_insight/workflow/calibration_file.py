@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.errors import DataError
 from gaze_insight.pseudomask.expected_dice import Calibration
 from gaze_insight.pseudomask.features import FEATURES

@@ -1,37 +1,32 @@
-"""`describe`: words for each case, measured or from a file, and the arrays a method receives."""
+"""`describe`: words for each case, measured, from a file, or what a model said when it was asked."""
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from typing import get_args
 
 import numpy as np
-import torch
 
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.config.run_config import LanguageSettings
+from gaze_insight.errors import DataError
 from gaze_insight.language.describer import Describer
-from gaze_insight.language.encoders.attribute_tokens import encode_ids
-from gaze_insight.language.encoders.settings import (
-    AttributeEncoderSettings,
-    EncoderSettings,
-    TransformerEncoderSettings,
-)
-from gaze_insight.language.encoders.text_table import TextTable
-from gaze_insight.language.encoders.transformer_text import TransformerTextEncoder
 from gaze_insight.language.registry import DESCRIBERS
 from gaze_insight.language.schema import Description
-from gaze_insight.methods.words import WordSpace
+from gaze_insight.language.shuffling import words_of_others
+from gaze_insight.language.vlm.settings import VlmSettings
 from gaze_insight.pseudomask.recipe import PseudoMaskSettings
-from gaze_insight.training.words import AttributeRows, EncodedRows, WordRows
-from gaze_insight.types import Progress, silent
+from gaze_insight.types import Progress, Split, silent
 from gaze_insight.workflow.labelling import label, load_pseudo_mask, pseudo_mask_key
+from gaze_insight.workflow.model_answers import AnswerBook
 
-__all__ = ["describe", "encode_words"]
+__all__ = ["command_to_ask", "describe", "others_of"]
 
 _KIND = "description"
-_FEATURES, _FEATURES_VERSION = "text-features", 1
+_SHUFFLED = "shuffled:"
 
 
 def describe(
@@ -44,10 +39,15 @@ def describe(
     cluster: str | None = None,
     progress: Progress = silent,
 ) -> dict[str, Description]:
-    """Describe cases with the describer that the settings name; the measured ones are cached.
+    """Describe cases with the describer that the settings name; no request is ever sent from here.
 
     The measured describer sees the image and the pseudo-mask made from gaze, never a true mask. Pseudo-masks
-    that are missing are made first, in parallel; the words themselves take a hundredth of a second each.
+    that are missing are made first, in parallel; the words themselves take a hundredth of a second each, and
+    are cached. Words of a model are those that `gaze_insight.workflow.asking_model.ask_model` has stored.
+
+    Where the settings say ``shuffled``, each case gets the words of another case of its split in `cohort`
+    (see `others_of`); their source says so. Where that other case is not itself asked for, as when a training
+    left it out, and its image cannot be read, the case has no words.
 
     Args:
         cohort: The cohort.
@@ -62,12 +62,18 @@ def describe(
         Case id to description; cases that the describer has nothing to say about are left out.
 
     Raises:
-        DataError: An image or the file of descriptions cannot be read.
+        DataError: An image or the file of descriptions cannot be read, a case's model was not asked yet, or
+            words are to be shuffled in a cohort of one case.
         SettingsError: The cluster cannot be used.
     """
     language, labels = language or LanguageSettings(), labels or PseudoMaskSettings()
-    describer = _kind(language)(language.describer)
     wanted = list(cohort.cases.values() if cases is None else cases)
+    if language.shuffled:
+        return _shuffled(cohort, language, labels, wanted, workers, cluster, progress)
+    if isinstance(language.describer, VlmSettings):
+        command = command_to_ask(cohort, language.describer)
+        return AnswerBook(cohort, language.describer).require(wanted, command)
+    describer = _kind(language)(language.describer)
     known = {case.id: _cached(cohort, case, language, labels) for case in wanted}
     if describer.from_gaze:
         unknown = [case for case in wanted if known[case.id] is None]
@@ -85,57 +91,99 @@ def describe(
     return described
 
 
-def encode_words(
-    cohort: Cohort, descriptions: Sequence[Description | None], settings: EncoderSettings, device: str = "cpu"
-) -> tuple[WordSpace | None, WordRows | None]:
-    """Turn descriptions into what a method receives.
+def others_of(cohort: Cohort, cases: Sequence[Case], seed: int = 0) -> dict[str, str]:
+    """Find whose words each case gets where words are shuffled between images.
+
+    The other case is one of the same split; cases that stand in no split are shuffled among themselves, and a
+    case alone in its split gets the words of any other case. Which one depends on the cohort's ids and splits
+    and the seed alone, never on which cases are asked for.
 
     Args:
-        cohort: The cohort; a text model's features are cached in it.
-        descriptions: One a case; None where a case has none.
-        settings: The encoder.
-        device: Where a text model runs.
+        cohort: The cohort with its splits.
+        cases: The cases that need another's words.
+        seed: Another seed gives other pairs.
 
     Returns:
-        The kind and width of the words, and the words of all cases; both None for an encoder of kind "none".
+        Case id to the id of the case whose words it gets.
 
     Raises:
-        SettingsError: The text model is not on this machine.
-        MissingExtraError: transformers is not installed.
+        DataError: The cohort has one case alone.
 
     Example:
         >>> from pathlib import Path
-        >>> space, rows = encode_words(Cohort("a", Path("a"), {}), [None], AttributeEncoderSettings(dim=8))
-        >>> space, tuple(rows.ids.shape)
-        (WordSpace(kind='attributes', channels=8), (1, 6))
+        >>> cases = {one: Case(id=one, image_path=Path(f"{one}.png")) for one in "abc"}
+        >>> cohort = Cohort("three", Path("three"), cases, {"train": ("a", "b")})
+        >>> others_of(cohort, [cases["a"], cases["b"]])
+        {'a': 'b', 'b': 'a'}
+        >>> others_of(cohort, [cases["c"]])["c"] in ("a", "b")
+        True
     """
-    if isinstance(settings, AttributeEncoderSettings):
-        return WordSpace("attributes", settings.dim), AttributeRows(*encode_ids(descriptions))
-    if isinstance(settings, TransformerEncoderSettings):
-        table = _text_table(cohort, descriptions, settings, device)
-        rows = torch.from_numpy(table.symmetry_index(descriptions))
-        features, mask = torch.from_numpy(table.features), torch.from_numpy(table.mask)
-        return WordSpace("transformer", table.dim), EncodedRows(rows, features, mask)
-    return None, None
+    placed = {one for ids in cohort.splits.values() for one in ids}
+    groups: list[Iterable[str]] = [cohort.splits.get(split, ()) for split in get_args(Split)]
+    groups.append(one for one in cohort.cases if one not in placed)
+    others = words_of_others(cohort.cases, seed)
+    others |= {one: other for ids in groups for one, other in words_of_others(ids, seed).items()}
+    for case in cases:
+        if case.id not in others:
+            raise DataError(
+                f"case {case.id!r} has no other case in its cohort to get words from",
+                remedy="shuffled words need at least two cases",
+            )
+    return {case.id: others[case.id] for case in cases}
 
 
-def _text_table(
+def command_to_ask(cohort: Cohort, settings: VlmSettings) -> str:
+    r"""Write the command that has the cases of a cohort described by a model.
+
+    Args:
+        cohort: The cohort.
+        settings: Who is asked what; settings at their defaults are left out.
+
+    Returns:
+        The command for a shell; it names the variable that holds a key, never the key.
+
+    Example:
+        >>> from pathlib import Path
+        >>> command_to_ask(Cohort("a", Path("a"), {}), VlmSettings(model="m"))
+        'gaze-insight describe a --set \'language.describer={"kind": "vlm", "model": "m"}\''
+    """
+    changed = settings.model_dump(mode="json", exclude_defaults=True)
+    values = json.dumps({"kind": settings.kind, **changed}, ensure_ascii=False)
+    words = ["gaze-insight", "describe", str(cohort.folder), "--set", f"language.describer={values}"]
+    return shlex.join(words)
+
+
+def _shuffled(
     cohort: Cohort,
-    descriptions: Sequence[Description | None],
-    settings: TransformerEncoderSettings,
-    device: str,
-) -> TextTable:
-    store, folder = cohort.derived, Path(settings.name)
-    texts = [None if one is None else one.to_text() for one in descriptions]
-    model = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-    key = store.key(_FEATURES, _FEATURES_VERSION, settings, repr(texts), *model)
-    stored = store.get_arrays(_FEATURES, key)
-    if stored is not None:
-        return TextTable.from_arrays(stored)
-    encoder = TransformerTextEncoder(settings.name, device, settings.max_tokens, download=settings.download)
-    table = TextTable.build(descriptions, encoder)
-    store.put_arrays(_FEATURES, key, **table.to_arrays())
-    return table
+    language: LanguageSettings,
+    labels: PseudoMaskSettings,
+    wanted: Sequence[Case],
+    workers: int | None,
+    cluster: str | None,
+    progress: Progress,
+) -> dict[str, Description]:
+    others = others_of(cohort, wanted, language.shuffle_seed)
+    asked_for = {case.id for case in wanted}
+    theirs = [
+        cohort.cases[one]
+        for one in dict.fromkeys(others.values())
+        if one in asked_for or _can_be_read(cohort.cases[one])
+    ]
+    plain = language.model_copy(update={"shuffled": False})
+    said = describe(cohort, plain, labels, cases=theirs, workers=workers, cluster=cluster, progress=progress)
+    return {
+        one: said[other].model_copy(update={"source": f"{_SHUFFLED}{said[other].source}"})
+        for one, other in others.items()
+        if other in said
+    }
+
+
+def _can_be_read(case: Case) -> bool:
+    try:
+        case.read_image()
+    except DataError:
+        return False
+    return True
 
 
 def _kind(language: LanguageSettings) -> type[Describer]:

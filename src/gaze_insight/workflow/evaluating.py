@@ -27,8 +27,9 @@ from gaze_insight.training.words import select_rows
 from gaze_insight.types import BoolArray, FloatArray, Progress, Size, Split, silent
 from gaze_insight.workflow.annotation_cost import annotation_hours
 from gaze_insight.workflow.assisting import ASSISTED, Looks, fusion_of, keep_looks, recording_of
+from gaze_insight.workflow.believed_words import encode_believed
 from gaze_insight.workflow.checkpoint_choice import best_minus_last
-from gaze_insight.workflow.describing import describe, encode_words
+from gaze_insight.workflow.describing import describe
 from gaze_insight.workflow.evaluation_summary import patients_of, protocol_of, summarise
 from gaze_insight.workflow.labelling import label, load_pseudo_mask
 from gaze_insight.workflow.loading import load_predictor
@@ -65,8 +66,7 @@ def predict_cases(
     if predictor.method.uses_words:
         found = describe(cohort, config.language, config.labels, cases=cases)
         if found:
-            ordered = [found.get(case.id) for case in cases]
-            rows = encode_words(cohort, ordered, config.language.encoder)[1]
+            rows = encode_believed(cohort, cases, found, config.language, config.labels)[1]
     for start in range(0, len(cases), size):
         part = cases[start : start + size]
         words = None if rows is None else select_rows(rows, torch.arange(start, start + len(part)))

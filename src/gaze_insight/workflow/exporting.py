@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gaze_insight.cohort.atomic import replace_atomic, write_text_atomic
+from gaze_insight.atomic import replace_atomic, write_text_atomic
 from gaze_insight.config.run_folder import RunFolder
 from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.inference.export_check import ExportCheck, compare

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.errors import DataError
 from gaze_insight.pseudomask.fusion import FUSION_FEATURES, FusionCalibration
 from gaze_insight.pseudomask.fusion_features import RECORDING_AGREEMENT

@@ -74,7 +74,7 @@ def load_predictor(
             remedy=f"go on with: gaze-insight train --resume {folder.path}",
         )
     words = folder.plan()["words"]
-    method = build_method(_untrained(config), None if words is None else WordSpace(**words))
+    method = build_method(_untrained(config), None if words is None else WordSpace.from_record(words))
     load_weights(method, folder.last_weights if last else folder.weights)
     side = config.training.input_size_px
     chosen = config.prediction.flips if flips is None else flips

@@ -11,15 +11,15 @@ from gaze_insight.cohort.artefacts import KeyPart
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.config.run_config import RunConfig
-from gaze_insight.language.schema import Description
 from gaze_insight.methods.protocol import Method
 from gaze_insight.methods.words import WordSpace
 from gaze_insight.networks.encoder import initial_weights_of
 from gaze_insight.training.batches import TrainingSet
 from gaze_insight.training.words import WordRows, select_rows
 from gaze_insight.types import Progress, Size
+from gaze_insight.workflow.believed_words import encode_believed
 from gaze_insight.workflow.chosen_cases import ChosenCases
-from gaze_insight.workflow.describing import describe, encode_words
+from gaze_insight.workflow.describing import describe
 from gaze_insight.workflow.label_source import LabelSource
 from gaze_insight.workflow.training_set import build_training_set
 
@@ -106,8 +106,7 @@ def _words(
     cohort: Cohort, config: RunConfig, cases: Sequence[Case], progress: Progress
 ) -> tuple[WordSpace | None, WordRows | None]:
     described = describe(cohort, config.language, config.labels, cases=cases, progress=progress)
-    ordered: list[Description | None] = [described.get(case.id) for case in cases]
-    return encode_words(cohort, ordered, config.language.encoder)
+    return encode_believed(cohort, cases, described, config.language, config.labels, progress=progress)
 
 
 def part_of_words(rows: WordRows | None, part: slice) -> WordRows | None:
@@ -126,8 +125,7 @@ def part_of_words(rows: WordRows | None, part: slice) -> WordRows | None:
     """
     if rows is None:
         return None
-    count = len(rows.ids) if hasattr(rows, "ids") else len(rows.rows)
-    return select_rows(rows, torch.arange(count)[part])
+    return select_rows(rows, torch.arange(len(rows))[part])
 
 
 def fingerprint_of(cohort: Cohort, config: RunConfig, material: Material, method: Method) -> str:
@@ -142,7 +140,7 @@ def fingerprint_of(cohort: Cohort, config: RunConfig, material: Material, method
     Returns:
         A key; a saved state with another one is not gone on with.
     """
-    facts = config.model_dump(mode="json")
+    facts = {**config.model_dump(mode="json"), "language": config.language.decisive()}
     for key in ("device", "checkpoint_minutes", "compile"):
         facts["training"].pop(key)
     facts["method"].get("network", {}).pop("weights", None)
@@ -150,8 +148,10 @@ def fingerprint_of(cohort: Cohort, config: RunConfig, material: Material, method
     watched = {key: facts["evaluation"][key] for key in ("protocol", "test_evaluations")}
     decisive = {key: facts[key] for key in _DECISIVE}
     parts: list[KeyPart] = [repr([decisive, watched, method.stages, begun_with])]
+    if material.words is not None and material.words.kind == "tokens" and material.words.model is not None:
+        parts.append(repr(sorted(material.words.model.sha256.items())))
     for data in (material.training, material.validation):
         if data is not None:
             parts += [repr(data.ids), data.images, *data.labels.values()]
-            parts += [] if data.words is None else [part.numpy() for part in vars(data.words).values()]
+            parts += [] if data.words is None else [part.numpy() for part in data.words.tensors()]
     return cohort.derived.key("run", 3, *parts)

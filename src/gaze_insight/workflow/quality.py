@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gaze_insight import __version__
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.cohort.manifest import MANIFEST
 from gaze_insight.errors import DataError, SettingsError

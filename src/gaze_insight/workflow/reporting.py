@@ -24,6 +24,7 @@ from gaze_insight.workflow.labelling import load_pseudo_mask
 from gaze_insight.workflow.loading import load_predictor
 from gaze_insight.workflow.noisy_gaze import NoisyGaze, with_noisy_gaze
 from gaze_insight.workflow.refinement_report import refinement_section
+from gaze_insight.workflow.words_report import words_section
 
 __all__ = ["choose_cases", "report"]
 
@@ -101,6 +102,7 @@ def report(run: str | Path, path: str | Path | None = None, *, each: int = 2, de
         empty_policy=summary["empty_mask_policy"],
         warnings=_warnings(cohort, config, plan, summary),
         refinement=refinement_section(cohort, config, folder, each),
+        words=words_section(predictor, cohort, config, ranks, folder.path),
         command=folder.read_json(folder.environment_json)["command"],
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         version=__version__,

@@ -152,8 +152,7 @@ def words_under(words: WordRows | None) -> Callable[[int], Words] | None:
     """
     if words is None:
         return None
-    count = len(words.ids) if hasattr(words, "ids") else len(words.rows)
-    return lambda symmetry: look_up(words, torch.full((count,), symmetry))
+    return lambda symmetry: look_up(words, torch.full((len(words),), symmetry))
 
 
 def _refuse_to_overwrite(folder: RunFolder) -> None:
@@ -284,7 +283,7 @@ def _plan(
         "cohort": cohort.name,
         "cohort_folder": str(cohort.folder.resolve()),
         "method": config.method_name,
-        "words": None if words is None else words._asdict(),
+        "words": None if words is None else words.to_record(),
         "training_cases": len(material.training),
         "learned_from": _learned_from(cohort, config, material, method),
         "validation_cases": 0 if watched is None else len(watched),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from gaze_insight.cohort.atomic import replace_atomic
+from gaze_insight.atomic import replace_atomic
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.errors import DataError, SettingsError

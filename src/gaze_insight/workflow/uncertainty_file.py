@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.config.run_folder import RunFolder
 from gaze_insight.errors import DataError
 from gaze_insight.inference.certainty import Uncertainty

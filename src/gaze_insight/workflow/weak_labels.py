@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 
 from gaze_insight import __version__
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.cohort.artefacts import ArtefactStore
-from gaze_insight.cohort.atomic import write_text_atomic
 from gaze_insight.cohort.case import Case
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.cohort.images import image_size, write_png

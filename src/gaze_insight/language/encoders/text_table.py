@@ -16,7 +16,7 @@ from gaze_insight.language.schema import Description
 from gaze_insight.language.symmetry import SYMMETRIES
 from gaze_insight.types import BoolArray, FloatArray
 
-__all__ = ["NO_TEXT", "TextEncoder", "TextTable"]
+__all__ = ["NO_TEXT", "TextEncoder", "TextTable", "distinct_texts", "symmetry_rows"]
 
 NO_TEXT = ""
 """The text of a case without a description; an encoder still gives its special tokens."""
@@ -30,8 +30,51 @@ class TextEncoder(Protocol):
         ...
 
 
-def _text(description: Description | None) -> str:
-    return NO_TEXT if description is None else description.to_text()
+def distinct_texts(descriptions: Iterable[Description | None]) -> list[str]:
+    """List the texts of descriptions under every symmetry, each once.
+
+    Args:
+        descriptions: The cases' descriptions; None where a case has none.
+
+    Returns:
+        The texts in order; `NO_TEXT` is always one.
+
+    Example:
+        >>> distinct_texts([None, Description.nothing_seen("measured")])
+        ['', 'Location: not visible. Confidence: low.']
+    """
+    texts = {NO_TEXT}
+    for description in descriptions:
+        if description is not None:
+            texts.update(description.under(code).to_text() for code in range(SYMMETRIES))
+    return sorted(texts)
+
+
+def symmetry_rows(descriptions: Sequence[Description | None], rows: Mapping[str, int]) -> NDArray[np.int64]:
+    """Find the row of each description's text under each symmetry.
+
+    Args:
+        descriptions: N descriptions; None where a case has none.
+        rows: Text to row of a table.
+
+    Returns:
+        ``(N, 8)`` int64: the text that fits case n's image after symmetry s is row ``[n, s]``.
+
+    Raises:
+        DataError: A text is not in the table.
+
+    Example:
+        >>> symmetry_rows([None], {"": 3}).tolist()
+        [[3, 3, 3, 3, 3, 3, 3, 3]]
+    """
+    index = np.zeros((len(descriptions), SYMMETRIES), np.int64)
+    for case, description in enumerate(descriptions):
+        for code in range(SYMMETRIES):
+            text = NO_TEXT if description is None else description.under(code).to_text()
+            if text not in rows:
+                raise DataError(f"the table has no features of the text {text!r}", remedy="build it anew")
+            index[case, code] = rows[text]
+    return index
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +153,7 @@ class TextTable:
             >>> TextTable.build([], Ones()).features.shape
             (1, 3, 2)
         """
-        texts = {NO_TEXT}
-        for description in descriptions:
-            if description is not None:
-                texts.update(description.under(code).to_text() for code in range(SYMMETRIES))
-        ordered = sorted(texts)
+        ordered = distinct_texts(descriptions)
         features, mask = encoder.encode(ordered)
         rows = {text: row for row, text in enumerate(ordered)}
         return cls(rows, features.cpu().numpy().astype(dtype), mask.cpu().numpy().astype(bool))
@@ -136,14 +175,7 @@ class TextTable:
             >>> table.symmetry_index([None, None]).shape
             (2, 8)
         """
-        index = np.zeros((len(descriptions), SYMMETRIES), np.int64)
-        for case, description in enumerate(descriptions):
-            for code in range(SYMMETRIES):
-                text = _text(description if description is None else description.under(code))
-                if text not in self.rows:
-                    raise DataError(f"the table has no features of the text {text!r}", remedy="build it anew")
-                index[case, code] = self.rows[text]
-        return index
+        return symmetry_rows(descriptions, self.rows)
 
     def look_up(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Fetch the features of a batch, as short as its longest text.

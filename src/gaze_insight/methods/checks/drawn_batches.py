@@ -13,7 +13,7 @@ from gaze_insight.language.symmetry import SYMMETRIES
 from gaze_insight.language.vocabulary import VOCABULARY
 from gaze_insight.losses.soft_labels import SHARE_STEPS
 from gaze_insight.methods.levels import level_threshold
-from gaze_insight.methods.protocol import AttributeWords, Batch, EncodedWords, Words
+from gaze_insight.methods.protocol import AttributeWords, Batch, EncodedWords, TokenWords, Words
 from gaze_insight.methods.words import WordSpace
 from gaze_insight.types import IGNORE, Size
 
@@ -26,6 +26,7 @@ SHARE_MAPS = ("soft", "trust", "weighted_trust")
 """Those that hold shares (see `decode_share`) instead of 0, 1 and 255."""
 
 _TOKENS = 5
+_LEAST_VOCABULARY = 8
 _CASE_WEIGHT = 0.8
 
 
@@ -97,6 +98,11 @@ def drawn_words(space: WordSpace, count: int, *, seed: int = 0) -> Words:
         features = torch.randn(count, _TOKENS, space.channels, generator=generator)
         lengths = torch.randint(1, _TOKENS + 1, (count, 1), generator=generator)
         return EncodedWords(features, torch.arange(_TOKENS)[None] < lengths)
+    if space.kind == "tokens":
+        lengths = torch.randint(1, _TOKENS + 1, (count, 1), generator=generator)
+        mask = torch.arange(_TOKENS)[None] < lengths
+        ids = torch.randint(2, _LEAST_VOCABULARY, (count, _TOKENS), generator=generator)
+        return TokenWords(ids * mask, mask)
     columns = [torch.randint(1, len(VOCABULARY[name]) + 1, (count,), generator=generator) for name in FIELDS]
     area = torch.rand(count, generator=generator)
     symmetry = torch.randint(SYMMETRIES, (count,), generator=generator)

@@ -140,9 +140,7 @@ def _check_edges(notes: Notes, where: str, method: Method, stage: str, batch: Ba
     alone = Batch(
         image=batch.image[:1],
         labels={name: value[:1] for name, value in batch.labels.items()},
-        words=None
-        if batch.words is None
-        else type(batch.words)(*(v[:1] for v in vars(batch.words).values())),
+        words=None if batch.words is None else batch.words.map(lambda part: part[:1]),
         noise=batch.noise[:1],
         progress=batch.progress,
         seed=batch.seed,

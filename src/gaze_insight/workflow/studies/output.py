@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gaze_insight.cohort.atomic import write_text_atomic
+from gaze_insight.atomic import write_text_atomic
 
 __all__ = ["as_plain", "write_rows"]
 

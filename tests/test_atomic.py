@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gaze_insight.cohort import atomic
-from gaze_insight.cohort.atomic import replace_atomic, write_bytes_atomic, write_text_atomic
+from gaze_insight import atomic
+from gaze_insight.atomic import replace_atomic, write_bytes_atomic, write_text_atomic
 from gaze_insight.errors import DataError
 
 

@@ -20,6 +20,7 @@ _REMEDIES = {
     errno.EACCES: "no permission to write there: choose another folder or change its permissions",
     errno.EPERM: "no permission to write there: choose another folder or change its permissions",
     errno.ENOTDIR: "a file stands where a folder is needed: move it away or choose another folder",
+    errno.EEXIST: "a file stands where a folder is needed: move it away or choose another folder",
     errno.EISDIR: "a folder stands where a file is needed: move it away or choose another name",
 }
 
