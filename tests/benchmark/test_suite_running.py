@@ -34,7 +34,10 @@ FIRST_ROWS = {
     "kvasir_table7": "without_darm", "kvasir_table8": "stages_1", "kvasir_table9": "tau_04_06",
     "nci_isbi_table2": "gazemedseg", "selection_bias": "unet",
     "label_efficiency": "gaze_50", "soft_vote": "soft_vote", "soft_vote_parts": "area",
+    "words": "shuffled_words",
 }  # fmt: skip
+NEEDS_WORDS = {"model_words"}
+"""Rows that train on words which a user's own model was asked for."""
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +87,7 @@ def test_every_row_of_every_suite_runs(name, cohort, tmp_path):
     suite = benchmark.suite()
     for key, row in suite.rows.items():
         owner = suite.runs_of(key)
-        if suite.rows[owner].made_by is None:
+        if suite.rows[owner].made_by is None and owner not in NEEDS_WORDS:
             attempt(benchmark.path, f"{owner}-seed0")
             summary = check_finished(benchmark.runs / f"{owner}-seed0", row.output)
             assert summary["method"] == compose_row(suite, owner, "tiny").method_name

@@ -37,9 +37,9 @@ EAGER = {"teacher": "ema", "least_confidence": 0.501, "ramp_frac": 0.5}
 
 
 def make(words: WordSpace | None = ATTRIBUTES, **settings: Any) -> SoftVote:
-    """The trusted cross-entropy alone, and what the settings switch on."""
+    """The trusted cross-entropy of soft labels alone, and what the settings switch on."""
     torch.manual_seed(0)
-    base: dict[str, Any] = {"network": NETWORK, "weight": "trust", "dice_weight": 0}
+    base: dict[str, Any] = {"network": NETWORK, "labels": "soft", "weight": "trust", "dice_weight": 0}
     method = SoftVote(SoftVoteSettings(**{**base, **settings}), words, Size(SIDE, SIDE))
     method.begin_stage("student")
     return method
@@ -109,11 +109,11 @@ def test_a_switch_adds_its_losses_maps_and_heads_and_nothing_else(name):
     assert any("adapters" in key for key in method.state_dict()) == (name == "afc")
 
 
-def test_by_default_it_learns_from_all_pixels_of_the_soft_vote_with_dice_and_nothing_else():
+def test_by_default_it_learns_from_all_pixels_of_the_votes_mask_with_dice_and_nothing_else():
     method = SoftVote(SoftVoteSettings(network=NETWORK), ATTRIBUTES, Size(SIDE, SIDE))
     method.begin_stage("student")
     losses = method(batch_for(method), "student")
-    assert method.label_maps == ("soft",)
+    assert method.label_maps == ("comprehensive",)
     assert method.heads == ("student",)
     assert set(losses) == {"loss", "ce", "dice"}
 
@@ -145,7 +145,7 @@ def test_it_fulfils_the_contract_of_methods(words, settings):
     assert checked.problems == ()
 
 
-def test_the_default_is_the_weighted_cross_entropy_of_the_plain_image():
+def test_without_other_parts_it_is_the_weighted_cross_entropy_of_the_plain_image():
     method = make()
     batch = batch_for(method)
     labels = read_labels(batch.labels["soft"], batch.labels["trust"])

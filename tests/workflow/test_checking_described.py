@@ -75,7 +75,10 @@ def test_the_control_is_the_area_under_the_curve_of_own_against_other_words(coho
     assert checked.shuffled_auc == pytest.approx(expected)
     assert checked.shuffled_auc > 0.8
     blank = dict.fromkeys(cohort.cases, Description.nothing_seen("blank"))
-    assert check_descriptions(cohort, blank, LABELS, workers=1).shuffled_auc == pytest.approx(0.5)
+    empty = check_descriptions(cohort, blank, LABELS, workers=1)
+    assert empty.shuffled_auc == pytest.approx(0.5)
+    assert any("are a control" in note for note in check_notes(empty))
+    assert not any("are a control" in note for note in check_notes(checked))
     assert WordsCheck(checked.rows[:1]).shuffled_auc is None
 
 

@@ -18,7 +18,16 @@ from gaze_insight.networks.word_attention import record_attention, relative_atte
 from gaze_insight.training.words import WordRows, look_up, select_rows
 from gaze_insight.types import ByteArray, FloatArray
 
-__all__ = ["AREA", "BLANK", "NO_WORDS", "OTHER_CASE", "Counterfactual", "WordProbe", "counterfactuals"]
+__all__ = [
+    "AREA",
+    "BLANK",
+    "NO_WORDS",
+    "OTHER_CASE",
+    "Counterfactual",
+    "WordProbe",
+    "counterfactuals",
+    "reading_head",
+]
 
 AREA = "area_percentage"
 BLANK = "blank words"
@@ -85,12 +94,41 @@ def counterfactuals(
     return found
 
 
+@torch.inference_mode()
+def reading_head(predictor: Predictor) -> str | None:
+    """Find the head of a method that reads words: the first that an image alone does not bring.
+
+    Args:
+        predictor: The run's predictor.
+
+    Returns:
+        The head's name; None where every head is content with the image, also where words took part in the
+        training alone.
+
+    Example:
+        >>> from gaze_insight.methods.unet import UNet, UNetSettings
+        >>> from gaze_insight.networks.building import NetworkSettings
+        >>> from gaze_insight.types import Size
+        >>> blind = UNet(UNetSettings(network=NetworkSettings(pretrained=False)), None, Size(32, 32))
+        >>> reading_head(Predictor(blind, Size(32, 32))) is None
+        True
+    """
+    if not predictor.method.uses_words:
+        return None
+    image = torch.zeros(1, 3, *predictor.input_size, device=predictor.device)
+    alone = predictor.method.predict(image)
+    return next((head for head in predictor.method.heads if head not in alone), None)
+
+
 class WordProbe:
     """Ask the head of a trained method that reads words.
 
     Args:
         predictor: The run's predictor; its mirror images and scales take part in probabilities.
         batch_size: Words that are tried at once on an image.
+
+    Attributes:
+        head: The head's name.
 
     Raises:
         SettingsError: The method reads no words.
@@ -108,19 +146,14 @@ class WordProbe:
     """
 
     def __init__(self, predictor: Predictor, batch_size: int = 8) -> None:
-        if not predictor.method.uses_words:
+        head = reading_head(predictor)
+        if head is None:
             kind = getattr(getattr(predictor.method, "settings", None), "kind", "of this run")
             raise SettingsError(
                 f"the method {kind!r} reads no words",
                 remedy="choose a run with a teacher that does, such as one of method.kind=fgi",
             )
-        self.predictor, self.batch_size = predictor, batch_size
-        self._head = ""
-
-    @property
-    def head(self) -> str:
-        """The head that reads words; known from the first question on."""
-        return self._head
+        self.predictor, self.batch_size, self.head = predictor, batch_size, head
 
     def probabilities(self, image: ByteArray, rows: WordRows) -> FloatArray:
         """Predict one image with several words.
@@ -131,16 +164,13 @@ class WordProbe:
 
         Returns:
             Probabilities (N, h, w) float32 at the network's input size.
-
-        Raises:
-            SettingsError: No head of the method needs words.
         """
         batch = self._fitted(image)
         found: list[Tensor] = []
         for start in range(0, len(rows), self.batch_size):
             part = select_rows(rows, torch.arange(start, min(start + self.batch_size, len(rows))))
             logits = self.predictor.logits(batch.expand(len(part), -1, -1, -1), _words_under(part))
-            found.append(logits[self._reading(logits, batch)].float().sigmoid()[:, 0].cpu())
+            found.append(logits[self.head].float().sigmoid()[:, 0].cpu())
         if not found:
             size = self.predictor.input_size
             return np.zeros((0, size.height, size.width), np.float32)
@@ -173,16 +203,6 @@ class WordProbe:
         fitted = fit_image(image, self.predictor.input_size)
         batch = torch.from_numpy(fitted).permute(2, 0, 1)[None].float().div_(255)
         return batch.to(self.predictor.device)
-
-    @torch.inference_mode()
-    def _reading(self, logits: dict[str, Tensor], batch: Tensor) -> str:
-        if not self._head:
-            blind = self.predictor.method.predict(batch)
-            reading = [head for head in logits if head not in blind]
-            if not reading:
-                raise SettingsError("no head of this method needs words", remedy="choose another run")
-            self._head = reading[0]
-        return self._head
 
 
 def _words_under(rows: WordRows) -> Callable[[int], Words]:

@@ -69,9 +69,9 @@ class SoftVoteSettings(Settings):
     kind: Literal["soft_vote"] = "soft_vote"
     student_epochs: int = Field(10, ge=1, description="passes over the training set")
     network: NetworkSettings = NetworkSettings()
-    labels: Literal["soft", "comprehensive", "mask"] = Field(
-        "soft",
-        description="the pseudo-mask's probabilities, its comprehensive mask, or true masks, which are "
+    labels: Literal["comprehensive", "soft", "mask"] = Field(
+        "comprehensive",
+        description="the pseudo-mask's comprehensive mask, its probabilities, or true masks, which are "
         "trusted: the fully supervised twin of the same training",
     )
     weight: Literal["none", "trust", "weighted_trust"] = Field(
@@ -127,16 +127,20 @@ class SoftVoteSettings(Settings):
 
 
 class SoftVote(Method):
-    r"""One network on the probabilities of the gaze vote, and what else is switched on.
+    r"""One network on the mask of the gaze vote, and what else is switched on.
+
+    The vote is a soft one: the probabilities of the pseudo-mask generators are averaged, and the mask is
+    where the average passes its threshold.
 
     $$L = CE_w + \lambda_D D_w + w(t)[\lambda_C C + \lambda_{CWC} L_{CWC}] + \lambda_{AFC} L_{AFC}
     + \lambda_P P + \lambda_A A$$
 
-    CE and D compare with the vote's probabilities, pixels weighed alike or by trust. C is cross-entropy of
-    the student on a strongly varied view with the teacher's class on the plain view, moved alike, where the
-    teacher is sure. P asks the prediction for the rows and columns of the labels' box, A keeps its area
-    between the sure foreground and all but the sure background. :math:`w(t) = e^{-5(1-t)^2}` over the first
-    ``ramp_frac`` of the stage. A part that is off is not computed, and its label maps are not made.
+    CE and D compare with the vote's mask or its probabilities, pixels weighed alike or by trust. C is
+    cross-entropy of the student on a strongly varied view with the teacher's class on the plain view, moved
+    alike, where the teacher is sure. P asks the prediction for the rows and columns of the labels' box, A
+    keeps its area between the sure foreground and all but the sure background. :math:`w(t) = e^{-5(1-t)^2}`
+    over the first ``ramp_frac`` of the stage. A part that is off is not computed, and its label maps are not
+    made.
 
     Args:
         settings: What is on.
@@ -149,7 +153,7 @@ class SoftVote(Method):
     Example:
         >>> small = NetworkSettings(encoder="unet", student_channels=(4, 4, 4, 4, 4))
         >>> SoftVote(SoftVoteSettings(network=small), None, Size(32, 32)).label_maps
-        ('soft',)
+        ('comprehensive',)
     """
 
     settings_type: ClassVar[type[Settings]] = SoftVoteSettings

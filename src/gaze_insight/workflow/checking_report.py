@@ -27,6 +27,7 @@ from gaze_insight.workflow.studies.output import write_rows
 __all__ = ["check_notes", "check_record", "check_rows", "write_check_page", "write_check_table"]
 
 _AT_LEAST = 3
+_CONTROLS = ("blank", "random")
 
 
 def check_rows(checked: WordsCheck) -> list[dict[str, Any]]:
@@ -79,6 +80,10 @@ def check_notes(checked: WordsCheck) -> dict[str, list[str]]:
         notes[
             "These words were measured from the very labels that they are checked against: low scores show "
             "that the check works, not that the words are right."
+        ] = []
+    if any(row.description.source in _CONTROLS for row in checked.rows):
+        notes[
+            "These words are a control and tell nothing of the images: high scores show that the check works."
         ] = []
     if checked.without_words:
         notes[f"Without words: {len(checked.without_words):,}."] = list(checked.without_words)

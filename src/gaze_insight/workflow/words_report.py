@@ -12,6 +12,7 @@ from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.evaluation.overlap import dice
 from gaze_insight.inference.predictor import Predictor
+from gaze_insight.inference.word_effects import reading_head
 from gaze_insight.insight.words_section import FIELD_TITLES, ChangedWord, WordsCase, WordsSection
 from gaze_insight.workflow.describing import describe
 from gaze_insight.workflow.word_effects import AskedCase, ask_cases
@@ -32,12 +33,12 @@ def words_section(
         run: The run's folder.
 
     Returns:
-        The section; None for a run whose method reads no words, or where no case has any.
+        The section; None for a run none of whose heads reads words, or where no case has any.
 
     Raises:
         DataError: An image cannot be read.
     """
-    if not predictor.method.uses_words:
+    if reading_head(predictor) is None:
         return None
     cases = [cohort.cases[id] for id in ranks if id in cohort.cases]
     found = describe(cohort, config.language, config.labels, cases=cases)
