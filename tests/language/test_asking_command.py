@@ -233,7 +233,7 @@ def test_a_wrong_key_stops_all_at_once_and_is_never_repeated(server, seen, tmp_p
         (["--model", "eye"], "--model: expected a describer that asks a model, found 'measured'"),
         (["--dry-run"], "--dry-run: no effect with a describer that asks no model"),
         (["--describer", "blank", "--again", "--limit", "2"], "--limit, --again: no effect"),
-        (["--describer", "vlm"], "language.describer.model: expected a value, found none"),
+        (["--describer", "vlm"], "add --model NAME"),
         (["--describer", "vlm", "--set", "language.describer={kind: blank}"], "contradict each other"),
         (["--describer", "vlm", "--model", "eye", "--workers", "2"], "--workers: no effect with a model"),
         (["--describer", "vlm", "--model", "eye", "--max-cost", "2"], "a budget of 2 USD needs prices"),

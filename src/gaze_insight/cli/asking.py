@@ -96,7 +96,7 @@ def tell_dry_run(
                 "requests": len(plan.questions),
                 "prompt_tokens": forecast.prompt_tokens,
                 "completion_tokens_at_most": forecast.completion_tokens,
-                "cost_at_most": round(forecast.cost, 6),
+                "cost_at_most": round(forecast.cost, 6) if settings.price.known else None,
                 "currency": settings.price.currency,
                 "without": "repair turns and further tries",
             },

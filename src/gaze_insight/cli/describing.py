@@ -97,8 +97,7 @@ def describe(
         bool,
         Parameter(
             show_default=False,
-            help="Hold the words against pseudo-mask and gaze: derived/description_checks.csv and "
-            "descriptions.html.",
+            help="Hold the words against pseudo-mask and gaze: description_checks.csv and descriptions.html.",
         ),
     ] = False,
     presets: Presets = (),
@@ -136,7 +135,7 @@ def describe(
         _refuse("a describer that asks no model", limit=limit, dry_run=dry_run, again=again)
         described = _make(opened, settings, cases, target, workers, cluster, quiet=quiet)
         if check:
-            _check(opened, settings, described, cases, workers, cluster, quiet=quiet)
+            _check(opened, settings, described, cases, target.parent, workers, cluster, quiet=quiet)
         return
     from gaze_insight.cli.asking import ask, tell_dry_run
 
@@ -152,7 +151,10 @@ def describe(
         return
     report = ask(opened, asked, cases, target, limit, again=again, quiet=quiet)
     if check and report.error is None and report.stopped is None:
-        _check(opened, settings, report.answers.described, cases, workers, cluster, quiet=quiet)
+        found = report.answers.described
+        _check(opened, settings, found, cases, target.parent, workers, cluster, quiet=quiet)
+    elif check:
+        say("--check was left out, since not every case has been asked about")
     report.raise_if_unfinished()
 
 
@@ -178,7 +180,12 @@ def _compose(
             )
     chosen = [] if describer is None else [_setting("kind", describer)]
     texts = [_setting(_PLACES[name], value) for name, value in flags.items()]
-    settings = compose_config(presets, config, (*chosen, *overrides, *texts), plugins)
+    try:
+        settings = compose_config(presets, config, (*chosen, *overrides, *texts), plugins)
+    except SettingsError as error:
+        if "language.describer.model: expected a value" in error.message:
+            raise SettingsError("no model is named that could be asked", remedy="add --model NAME") from error
+        raise
     if describer is not None and settings.language.describer_name != describer:
         raise SettingsError(
             f"--describer {describer} and --set language.describer.kind={settings.language.describer_name} "
@@ -238,6 +245,7 @@ def _check(
     settings: RunConfig,
     described: Mapping[str, Description],
     cases: Iterable[Case],
+    folder: Path,
     workers: int | None,
     cluster: str | None,
     *,
@@ -251,8 +259,7 @@ def _check(
             opened, described, settings.labels, settings.language.trust,
             cases=cases, workers=workers, cluster=cluster, progress=progress,
         )  # fmt: skip
-    derived = opened.folder / "derived"
-    table, page = derived / "description_checks.csv", derived / "descriptions.html"
+    table, page = folder / "description_checks.csv", folder / "descriptions.html"
     write_check_table(checked, table)
     write_check_page(
         opened, checked, page, settings.labels, command=shlex.join(["gaze-insight", *sys.argv[1:]])

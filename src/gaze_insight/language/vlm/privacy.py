@@ -54,7 +54,8 @@ def check_sendable(path: str | Path, policy: DicomPolicy = "refuse") -> None:
         ...
         gaze_insight.errors.DataError: scan.dcm: a DICOM file is not sent to a model: its pixels may carry \
 the patient's name
-          -> save a checked copy as PNG, or set dicom to "clean" to send files that state they carry no text
+          -> save a checked copy as PNG, or give language.describer.dicom=clean to send files that \
+state they carry no text
     """
     if policy not in get_args(DicomPolicy):
         raise SettingsError(f"dicom must be refuse or clean, found {policy!r}")
@@ -65,8 +66,8 @@ the patient's name
         raise DataError(
             "a DICOM file is not sent to a model: its pixels may carry the patient's name",
             path=file,
-            remedy='save a checked copy as PNG, or set dicom to "clean" to send files that state they carry '
-            "no text",
+            remedy="save a checked copy as PNG, or give language.describer.dicom=clean to send files that "
+            "state they carry no text",
         )
     reason = _reason_against(file)
     if reason:

@@ -97,6 +97,16 @@ class PriceSettings(Settings):
         "states for GPT-4o and 768 x 768 px (85 and 170 for each of four tiles)",
     )
 
+    @property
+    def known(self) -> bool:
+        """Whether any price was given.
+
+        Example:
+            >>> PriceSettings().known
+            False
+        """
+        return self.input_per_million > 0 or self.output_per_million > 0
+
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Compute ``(prompt x input_per_million + completion x output_per_million) / 10^6``.
 
