@@ -11,7 +11,8 @@ from training_making import make_data
 from gaze_insight.errors import DataError
 from gaze_insight.methods.protocol import AttributeWords, Batch
 from gaze_insight.training.augmentation import AugmentationSettings
-from gaze_insight.training.batches import BatchSource, TrainingSet, step_seed
+from gaze_insight.training.batches import BatchSource, TrainingSet
+from gaze_insight.training.epoch_order import step_seed
 from gaze_insight.training.words import EncodedRows, look_up, select_rows
 
 PLAIN = AugmentationSettings(

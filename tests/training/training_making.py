@@ -23,7 +23,7 @@ from gaze_insight.methods.fgi import Fgi, FgiSettings
 from gaze_insight.methods.protocol import Method
 from gaze_insight.methods.words import WordSpace
 from gaze_insight.networks.building import NetworkSettings
-from gaze_insight.training.batches import TrainingSet
+from gaze_insight.training.batches import BatchSource, TrainingSet
 from gaze_insight.training.devices import build_accelerator
 from gaze_insight.training.loop import Trainer
 from gaze_insight.training.settings import TrainingSettings
@@ -63,15 +63,21 @@ def make_method(**settings: Any) -> Fgi:
 def make_trainer(folder: Path, *, method: Method | None = None, **options: Any) -> Trainer:
     own = {"data", "fingerprint", "validate", "watch", "progress", "seed"}
     settings = {name: value for name, value in options.items() if name not in own}
+    chosen = TrainingSettings(
+        **{"input_size_px": SIDE, "min_steps": 0, "batch_size": 4, "device": "cpu", **settings}
+    )
+    source = BatchSource(
+        options.get("data", make_data()),
+        batch_size=chosen.batch_size,
+        seed=options.get("seed", 3),
+        augmentation=chosen.augmentation,
+    )
     return Trainer(
         make_method() if method is None else method,
-        options.get("data", make_data()),
-        TrainingSettings(
-            **{"input_size_px": SIDE, "min_steps": 0, "batch_size": 4, "device": "cpu", **settings}
-        ),
+        source,
+        chosen,
         accelerator=build_accelerator("cpu", "no"),
         folder=folder,
-        seed=options.get("seed", 3),
         fingerprint=options.get("fingerprint", "one"),
         validate=options.get("validate"),
         watch=options.get("watch"),

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from gaze_insight.methods.trainable import Stage, Trainable
 from gaze_insight.types import Settings
 
 __all__ = ["AttributeWords", "Batch", "EncodedWords", "Method", "Stage", "TokenWords", "Words"]
-
-
-class Stage(NamedTuple):
-    """A part of the training with its own optimiser: a name and a length in passes over the training set."""
-
-    name: str
-    epochs: int
 
 
 class _Tensors:
@@ -107,8 +101,8 @@ class Batch:
     seed: int = 0
 
 
-class Method(nn.Module, ABC):
-    """Base of all methods.
+class Method(Trainable):
+    """Base of the segmentation methods.
 
     A method builds its networks, names the label maps it learns from and the stages it passes through, and
     turns a :class:`Batch` into named losses. It knows nothing of files, devices, epochs or optimisers.
@@ -123,17 +117,8 @@ class Method(nn.Module, ABC):
     summary: ClassVar[str]
     heads: ClassVar[tuple[str, ...]]
 
-    stages: tuple[Stage, ...]
     label_maps: tuple[str, ...]
     uses_words: bool
-
-    @abstractmethod
-    def trained_in(self, stage: str) -> nn.Module:
-        """Name the part of the method that a stage trains; the rest is frozen and in evaluation mode.
-
-        Args:
-            stage: A stage's name.
-        """
 
     @abstractmethod
     def forward(self, batch: Batch, stage: str) -> dict[str, Tensor]:
@@ -157,20 +142,4 @@ class Method(nn.Module, ABC):
 
         Returns:
             Head to logits (B, 1, H, W); the deployable head, ``heads[0]``, needs the image alone.
-        """
-
-    def begin_stage(self, stage: str) -> None:
-        """Freeze all but what the stage trains, and set training and evaluation modes.
-
-        Args:
-            stage: A stage's name.
-        """
-        self.eval().requires_grad_(False)
-        self.trained_in(stage).train().requires_grad_(True)
-
-    def after_step(self, stage: str) -> None:
-        """Follow the step that the optimiser has just taken; a teacher of averaged weights moves here.
-
-        Args:
-            stage: The stage's name.
         """

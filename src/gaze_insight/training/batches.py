@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.methods.protocol import Batch
 from gaze_insight.training.augmentation import AugmentationSettings, augment
+from gaze_insight.training.epoch_order import EpochOrder, step_seed
 from gaze_insight.training.words import WordRows, select_rows
 from gaze_insight.types import ByteArray
 
-__all__ = ["BatchSource", "TrainingSet", "step_seed"]
+__all__ = ["BatchSource", "TrainingSet"]
 
 
 @dataclass(frozen=True)
@@ -37,23 +36,6 @@ class TrainingSet:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-
-def step_seed(*parts: object) -> int:
-    """Derive a seed from what identifies a step, so that any step can be repeated by itself.
-
-    Args:
-        *parts: Seed, stage, step and the like.
-
-    Returns:
-        An integer in [0, 2**63).
-
-    Example:
-        >>> step_seed(0, "student", 5) == step_seed(0, "student", 5) != step_seed(1, "student", 5)
-        True
-    """
-    digest = blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 class BatchSource:
@@ -87,21 +69,18 @@ class BatchSource:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        if batch_size % world:
-            raise SettingsError(
-                f"batch_size must be a multiple of the {world} processes, found {batch_size}",
-                remedy=f"use training.batch_size={batch_size // world * world or world}",
-            )
-        size = min(batch_size, len(data)) // world * world
-        if size == 0:
-            raise DataError(
-                f"expected at least one training case a process, found {len(data)} for {world}",
-                remedy="check the splits with `gaze-insight inspect`, or use fewer processes",
-            )
         self.data, self.seed, self.augmentation, self.device = data, seed, augmentation, torch.device(device)
-        self.batch_size = size
-        self.steps_per_epoch = len(data) // size
-        self._mine = slice(rank * size // world, (rank + 1) * size // world)
+        self.order = EpochOrder(len(data), batch_size=batch_size, seed=seed, rank=rank, world=world)
+
+    @property
+    def batch_size(self) -> int:
+        """Images a step over all processes."""
+        return self.order.batch_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of one pass over the training set."""
+        return self.order.steps_per_epoch
 
     def indices(self, stage: str, step: int) -> Tensor:
         """Tell which cases a step sees: a new random order each epoch, the last incomplete batch left out.
@@ -113,10 +92,7 @@ class BatchSource:
         Returns:
             (batch_size,) positions in the training set.
         """
-        epoch, position = divmod(step, self.steps_per_epoch)
-        generator = torch.Generator().manual_seed(step_seed(self.seed, stage, "epoch", epoch))
-        order = torch.randperm(len(self.data), generator=generator)
-        return order[position * self.batch_size :][: self.batch_size]
+        return self.order.indices(stage, step)
 
     def batch(self, stage: str, step: int, steps: int) -> Batch:
         """Make the batch of a step.
@@ -138,7 +114,7 @@ class BatchSource:
         rows = None if words is None else select_rows(words, index)
         image, labels, moved = augment(image, labels, rows, self.augmentation, generator)
         noise = torch.rand(len(index), 1, *image.shape[2:], generator=generator)
-        mine = self._mine
+        mine = self.order.mine
         return Batch(
             image=image[mine].to(memory_format=torch.contiguous_format),
             labels={name: array[mine] for name, array in labels.items()},

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -15,15 +16,15 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from gaze_insight.errors import GazeInsightError, StoppedError
-from gaze_insight.methods.protocol import Method, Stage
+from gaze_insight.methods.trainable import Stage, Trainable
 from gaze_insight.training.averaging import average_weights
-from gaze_insight.training.batches import BatchSource, TrainingSet
 from gaze_insight.training.checkpoints import TrainingState, load_state, save_state, save_weights
 from gaze_insight.training.compiling import compile_networks, lay_out_for
+from gaze_insight.training.epoch_order import BatchMaker
 from gaze_insight.training.history import append_history, trim_history
 from gaze_insight.training.interruption import StopRequest
 from gaze_insight.training.schedule import build_optimizer, rate_factor, rate_shares, rate_step
-from gaze_insight.training.settings import TrainingSettings
+from gaze_insight.training.settings import LoopSettings
 from gaze_insight.training.watching import Watch
 from gaze_insight.types import Progress, silent
 
@@ -33,7 +34,7 @@ STATE_FILE = "checkpoints/state.pt"
 WEIGHTS_FILE = "checkpoints/final.safetensors"
 LAST_WEIGHTS_FILE = "checkpoints/last.safetensors"
 
-Validate = Callable[[Method, str], float]
+AnyMethod = TypeVar("AnyMethod", bound=Trainable)
 
 
 @dataclass
@@ -46,7 +47,7 @@ class _StageTools:
     parameters: list[nn.Parameter]
 
 
-class Trainer:
+class Trainer(Generic[AnyMethod]):
     """Train a method through its stages; stop at any step and go on to the same weights.
 
     What a step sees follows from the seed and the step's number alone, so the state on disk is the weights,
@@ -56,13 +57,13 @@ class Trainer:
 
     Args:
         method: The method, on any device.
-        data: The training set.
+        source: Makes the batch of each step.
         settings: Settings of the loop.
         accelerator: Devices, processes and precision.
         folder: The run's folder.
-        seed: The run's seed.
         fingerprint: Content key of configuration and data; a state made with another is refused.
         validate: Scores the method's current weights after each epoch; gets the method and the stage's name.
+        score_name: What that score is called in the history.
         watch: Scores taken in the last stage, whose best weights become the final ones; the last ones are
             kept beside them.
         progress: Receives progress, counted in steps over all stages.
@@ -70,16 +71,16 @@ class Trainer:
 
     def __init__(
         self,
-        method: Method,
-        data: TrainingSet,
-        settings: TrainingSettings,
+        method: AnyMethod,
+        source: BatchMaker,
+        settings: LoopSettings,
         *,
         accelerator: Accelerator,
         folder: Path,
-        seed: int,
         fingerprint: str,
-        validate: Validate | None = None,
-        watch: Watch | None = None,
+        validate: Callable[[AnyMethod, str], float] | None = None,
+        score_name: str = "val_dice",
+        watch: Watch[AnyMethod] | None = None,
         progress: Progress = silent,
     ) -> None:
         self.watch = watch
@@ -88,15 +89,7 @@ class Trainer:
         if settings.compile:
             compile_networks(method)
         self.folder, self.validate, self.progress = folder, validate, progress
-        self.source = BatchSource(
-            data,
-            batch_size=settings.batch_size,
-            seed=seed,
-            augmentation=settings.augmentation,
-            device=accelerator.device,
-            rank=accelerator.process_index,
-            world=accelerator.num_processes,
-        )
+        self.source, self.score_name = source, score_name
         self.state = TrainingState(fingerprint)
         self._saved_at = self._started_at = time.monotonic()
 
@@ -237,7 +230,7 @@ class Trainer:
                     "epoch": self.state.step // self.source.steps_per_epoch,
                     "step": self.state.step,
                     "learning_rate": tools.optimizer.param_groups[0]["lr"],
-                    "val_dice": score,
+                    self.score_name: score,
                     **means,
                 },
             )

@@ -7,9 +7,17 @@ from typing import Literal
 from pydantic import Field
 
 from gaze_insight.training.augmentation import AugmentationSettings
+from gaze_insight.training.radiograph_augmentation import RadiographAugmentation
 from gaze_insight.types import Settings
 
-__all__ = ["AdamSettings", "RateChanges", "SgdSettings", "TrainingSettings"]
+__all__ = [
+    "AdamSettings",
+    "LoopSettings",
+    "RadiographTrainingSettings",
+    "RateChanges",
+    "SgdSettings",
+    "TrainingSettings",
+]
 
 RateChanges = Literal["step", "epoch", "epoch_lagged"]
 
@@ -31,8 +39,8 @@ class SgdSettings(Settings):
     weight_decay: float = Field(4e-4, ge=0)
 
 
-class TrainingSettings(Settings):
-    """How the networks are trained; what is trained is the method's affair."""
+class LoopSettings(Settings):
+    """How networks are trained, whatever they predict; what is trained is the method's affair."""
 
     input_size_px: int = Field(160, ge=32, description="side of the square the network sees")
     cases: int | None = Field(
@@ -66,10 +74,6 @@ class TrainingSettings(Settings):
     selection: Literal["last", "validation"] = Field(
         "last", description="end a stage with its last weights, or with the best on the validation set"
     )
-    validation_target: Literal["mask", "comprehensive"] = Field(
-        "mask", description="what validation predictions are compared with"
-    )
-    augmentation: AugmentationSettings = AugmentationSettings()
     device: str = Field("auto", description="auto, cpu, cuda, cuda:0, mps")
     mixed_precision: Literal["auto", "no", "fp16", "bf16"] = Field(
         "auto",
@@ -79,3 +83,20 @@ class TrainingSettings(Settings):
         False, description="compile encoders and decoders with torch.compile; pays on a GPU in long trainings"
     )
     checkpoint_minutes: float = Field(5.0, gt=0, description="longest time between two saved states")
+
+
+class TrainingSettings(LoopSettings):
+    """How networks that segment are trained."""
+
+    validation_target: Literal["mask", "comprehensive"] = Field(
+        "mask", description="what validation predictions are compared with"
+    )
+    augmentation: AugmentationSettings = AugmentationSettings()
+
+
+class RadiographTrainingSettings(LoopSettings):
+    """How classifiers of chest radiographs are trained."""
+
+    input_size_px: int = Field(224, ge=32, description="side of the square the network sees")
+    batch_size: int = Field(16, ge=1, description="images a step, over all processes together")
+    augmentation: RadiographAugmentation = RadiographAugmentation()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from gaze_insight.methods.protocol import Method
+from gaze_insight.methods.trainable import Trainable
 
 __all__ = ["Watch"]
 
+AnyMethod = TypeVar("AnyMethod", bound=Trainable)
+
 
 @dataclass(frozen=True)
-class Watch:
+class Watch(Generic[AnyMethod]):
     """Score the weights that would end the stage, at even distances in the last stage, and keep the best.
 
     This is the protocol of the published code: evaluated k times on the test set, the best is reported.
@@ -22,7 +25,7 @@ class Watch:
     """
 
     times: int
-    score: Callable[[Method], float]
+    score: Callable[[AnyMethod], float]
 
     def is_due(self, step: int, steps: int) -> bool:
         """Tell whether a score is taken after so many steps of the stage.

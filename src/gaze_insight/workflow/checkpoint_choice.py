@@ -23,7 +23,7 @@ from gaze_insight.types import Size
 __all__ = ["best_minus_last", "choice_facts", "watch_test_set"]
 
 
-def watch_test_set(cohort: Cohort, config: RunConfig) -> Watch | None:
+def watch_test_set(cohort: Cohort, config: RunConfig) -> Watch[Method] | None:
     """Prepare the repeated scoring of the test set that the protocol "paper" asks for.
 
     The score is what `evaluate` reports: Dice of the deployable head at the masks' native size, averaged over

@@ -33,6 +33,7 @@ from gaze_insight.workflow.describing import describe
 from gaze_insight.workflow.evaluation_summary import patients_of, protocol_of, summarise
 from gaze_insight.workflow.labelling import label, load_pseudo_mask
 from gaze_insight.workflow.loading import load_predictor
+from gaze_insight.workflow.run_keeping import require_trained, seen_in_training
 from gaze_insight.workflow.training import words_under
 
 __all__ = ["ASSISTED", "CasePrediction", "evaluate", "predict_cases"]
@@ -107,13 +108,7 @@ def evaluate(
     started = time.monotonic()
     folder, other = RunFolder(Path(run)), cohort
     config, predictor = folder.config(), load_predictor(run, device=device)
-    plan = folder.plan()
-    if "train_seconds" not in plan:
-        raise DataError(
-            "the run was stopped just before its end",
-            path=folder.path,
-            remedy=f"finish it with: gaze-insight train --resume {folder.path}",
-        )
+    plan = require_trained(folder)
     if cohort is None or cohort.folder.resolve() == Path(plan["cohort_folder"]):
         cohort, other = Cohort.open(plan["cohort_folder"]), None
     wanted = list(cohort.cases.values()) if split is None else cohort.subset(split)
@@ -128,7 +123,7 @@ def evaluate(
     label(
         cohort, config.labels, cases=[case for case in cases if case.fixations is not None], progress=progress
     )
-    seen = _seen_in_training(cohort, cases, plan)
+    seen = seen_in_training(cohort, cases, plan)
     if seen and other is None and split == "test":
         raise DataError(
             f"{len(seen)} test images took part in the training of this run, the first is {seen[0]!r}",
@@ -244,8 +239,3 @@ def _assisted(
         reasons[fused.reason] += 1
     mean_share = sum(shares) / max(len(shares), 1)
     return scores, {"mean_gaze_share": mean_share, "reasons": dict(reasons), "fusion": fusion.source}
-
-
-def _seen_in_training(cohort: Cohort, cases: Sequence[Case], plan: dict[str, Any]) -> list[str]:
-    known = set(plan["seen_images"])
-    return [case.id for case in cases if cohort.derived.file_hash(case.image_path) in known]

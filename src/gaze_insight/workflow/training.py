@@ -15,26 +15,27 @@ from torch import Tensor
 from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.config.run_folder import RunFolder
-from gaze_insight.errors import DataError, SettingsError
+from gaze_insight.errors import DataError
 from gaze_insight.inference.predictor import Predictor
 from gaze_insight.methods.protocol import Method, Words
 from gaze_insight.methods.words import WordSpace
 from gaze_insight.networks.encoder import initial_weights_of
-from gaze_insight.training.batches import TrainingSet
+from gaze_insight.training.batches import BatchSource, TrainingSet
 from gaze_insight.training.checkpoints import TrainingState
 from gaze_insight.training.devices import build_accelerator
-from gaze_insight.training.loop import STATE_FILE, Trainer
+from gaze_insight.training.loop import Trainer
 from gaze_insight.training.words import WordRows, look_up
 from gaze_insight.types import Progress, Size, silent
 from gaze_insight.workflow.annotation_cost import annotation_cost
 from gaze_insight.workflow.checkpoint_choice import choice_facts, watch_test_set
 from gaze_insight.workflow.chosen_cases import ChosenCases, OnBad, choose_training_cases
-from gaze_insight.workflow.environment import describe_environment, peak_memory_mb
+from gaze_insight.workflow.environment import peak_memory_mb
 from gaze_insight.workflow.label_source import LabelSource
 from gaze_insight.workflow.loading import build_method
 from gaze_insight.workflow.material import Material, build_material, fingerprint_of, part_of_words
 from gaze_insight.workflow.noisy_gaze import NoisyGaze, with_noisy_gaze
 from gaze_insight.workflow.refining import Refinement, check_refinement, refine, shortened
+from gaze_insight.workflow.run_keeping import is_finished, refuse_to_overwrite, write_facts
 
 __all__ = ["train", "words_under"]
 
@@ -89,7 +90,7 @@ def _train(cohort: Cohort, config: RunConfig, folder: RunFolder, job: _Job) -> R
     method = build_method(config, WordSpace("attributes", 4))
     check_refinement(config, method.label_maps)
     if not job.resume:
-        _refuse_to_overwrite(folder)
+        refuse_to_overwrite(folder)
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             folder.history_jsonl.unlink(missing_ok=True)
@@ -104,7 +105,7 @@ def _train(cohort: Cohort, config: RunConfig, folder: RunFolder, job: _Job) -> R
     method = build_method(config, material.words)
     method.stages = shortened(method.stages, job.epochs_share)
     fingerprint = fingerprint_of(cohort, config, material, method)
-    if job.resume and _is_finished(folder, fingerprint):
+    if job.resume and is_finished(folder, fingerprint):
         return folder
     if accelerator.is_main_process:
         more = {
@@ -114,14 +115,22 @@ def _train(cohort: Cohort, config: RunConfig, folder: RunFolder, job: _Job) -> R
         }
         recorded = cohort if job.gaze is None else job.gaze.recorded
         plan = _plan(recorded, config, material, method, more)
-        _write_facts(folder, plan, accelerator.device, resume=job.resume)
+        write_facts(folder, plan, accelerator.device, resume=job.resume)
+    source = BatchSource(
+        material.training,
+        batch_size=config.training.batch_size,
+        seed=config.seed,
+        augmentation=config.training.augmentation,
+        device=accelerator.device,
+        rank=accelerator.process_index,
+        world=accelerator.num_processes,
+    )
     trainer = Trainer(
         method,
-        material.training,
+        source,
         config.training,
         accelerator=accelerator,
         folder=folder.path,
-        seed=config.seed,
         fingerprint=fingerprint,
         validate=_validator(material.validation, config),
         watch=watch_test_set(cohort, config),
@@ -155,35 +164,6 @@ def words_under(words: WordRows | None) -> Callable[[int], Words] | None:
     return lambda symmetry: look_up(words, torch.full((len(words),), symmetry))
 
 
-def _refuse_to_overwrite(folder: RunFolder) -> None:
-    """A run that stopped before its first saved state holds nothing to lose, and is begun anew."""
-    if folder.weights.exists():
-        raise SettingsError(
-            f"{folder.path} holds a run already", remedy="choose another name for the new run, with --name"
-        )
-    if folder.has_begun():
-        raise SettingsError(
-            f"{folder.path} holds an unfinished run already",
-            remedy=f"go on with: gaze-insight train --resume {folder.path}",
-        )
-
-
-def _is_finished(folder: RunFolder, fingerprint: str) -> bool:
-    """Tell whether a training needs no more; a finished fold keeps its weights and its plan, but no state."""
-    if not folder.weights.exists() or (folder.path / STATE_FILE).exists():
-        return False
-    plan = folder.plan()
-    if not plan.keys() >= {"train_seconds", "fingerprint"}:
-        return False
-    if plan["fingerprint"] != fingerprint:
-        raise DataError(
-            "the training in this folder was made with other settings or other data",
-            path=folder.path,
-            remedy="choose another run name, or delete this folder to train it again",
-        )
-    return True
-
-
 def _spent(state: TrainingState, refined: Refinement | None) -> dict[str, float]:
     """Time of the training, with that of the rounds before it."""
     if refined is None:
@@ -214,7 +194,7 @@ def _refined(
             "label_seconds": chosen.label_seconds,
         }
         if not (job.resume and folder.plan_json.exists()):
-            _write_facts(folder, begun, accelerator.device, resume=False)
+            write_facts(folder, begun, accelerator.device, resume=False)
 
     def train_fold(
         view: Cohort, own: RunConfig, place: RunFolder, resume: bool, labels: LabelSource, tell: Progress
@@ -263,15 +243,6 @@ def _validator(data: TrainingSet | None, config: RunConfig) -> Callable[[Method,
         return float(torch.cat(scores).mean())
 
     return score
-
-
-def _write_facts(folder: RunFolder, plan: dict[str, Any], device: torch.device, *, resume: bool) -> None:
-    """A run that goes on keeps the command it was begun with, and the time its labels took."""
-    if resume and folder.environment_json.exists() and folder.plan_json.exists():
-        plan = {**plan, "label_seconds": folder.plan()["label_seconds"]}
-    else:
-        folder.write_json(folder.environment_json, describe_environment(device))
-    folder.write_json(folder.plan_json, plan)
 
 
 def _plan(
