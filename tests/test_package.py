@@ -16,7 +16,7 @@ import gaze_insight
 SOURCE = Path(gaze_insight.__file__).parent
 ROOMS = (
     "gaze", "pseudomask", "language", "cohort", "networks", "losses", "methods", "training",
-    "inference", "evaluation", "insight", "config", "workflow", "benchmark", "cli",
+    "inference", "evaluation", "chest", "insight", "config", "workflow", "benchmark", "cli",
 )  # fmt: skip
 EVERYWHERE = {"atomic", "errors", "registry", "retry_after", "types"}
 ALONE = {"networks", "losses"}

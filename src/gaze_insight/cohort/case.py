@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gaze_insight.cohort.chest_facts import ChestFacts
 from gaze_insight.cohort.images import read_image, read_mask
 from gaze_insight.errors import DataError
 from gaze_insight.gaze.fixations import Fixations
@@ -31,6 +32,8 @@ class Case:
         image_size: Height and width of the stored image in pixels.
         meta: Further facts as text, such as ``{"gaze": "simulated"}``.
         recording: What the recording says of the reading besides its fixations; None where none was made.
+        chest: Labels, boxes, readings and report of a chest radiograph; None for other images. With it,
+            `fixations` are by default those of the first reading that has any.
 
     Example:
         >>> case = Case(id="a", image_path=Path("images/a.png"))
@@ -48,6 +51,11 @@ class Case:
     image_size: Size | None = None
     meta: Mapping[str, str] = field(default_factory=dict)
     recording: RecordingFacts | None = None
+    chest: ChestFacts | None = None
+
+    def __post_init__(self) -> None:
+        if self.chest is not None and self.fixations is None:
+            object.__setattr__(self, "fixations", self.chest.first_look())
 
     def read_image(self) -> ByteArray:
         """Read the image.

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from gaze_insight.atomic import write_text_atomic
 from gaze_insight.cohort.case import Case
+from gaze_insight.cohort.chest_record import chest_facts_of, chest_record
 from gaze_insight.cohort.import_report import ImportReport
 from gaze_insight.errors import DataError
 from gaze_insight.gaze.fixations import Fixations
@@ -219,7 +220,9 @@ def _case_record(case: Case, root: Path | None, folder: Path) -> dict[str, Any]:
         record["spacing_mm"] = list(case.spacing_mm)
     if case.meta:
         record["meta"] = dict(case.meta)
-    if case.fixations is not None:
+    if case.chest is not None:
+        record["chest"] = chest_record(case.chest)
+    if case.fixations is not None and not _is_in_chest(case):
         record["fixations"] = _fixations_record(case.fixations)
     if case.recording is not None:
         record["recording"] = {
@@ -231,6 +234,7 @@ def _case_record(case: Case, root: Path | None, folder: Path) -> dict[str, Any]:
 def _case(record: Mapping[str, Any], root: Path | None, folder: Path) -> Case:
     mask, size, spacing = record.get("mask"), record.get("size"), record.get("spacing_mm")
     patient, gaze, recording = record.get("patient"), record.get("fixations"), record.get("recording")
+    chest = record.get("chest")
     return Case(
         id=str(record["id"]),
         image_path=_placed(record["image"], root, folder),
@@ -241,7 +245,12 @@ def _case(record: Mapping[str, Any], root: Path | None, folder: Path) -> Case:
         image_size=_size(size),
         meta={str(key): str(value) for key, value in record.get("meta", {}).items()},
         recording=None if recording is None else _RECORDING.validate_python(recording),
+        chest=None if chest is None else chest_facts_of(chest),
     )
+
+
+def _is_in_chest(case: Case) -> bool:
+    return case.chest is not None and case.fixations is case.chest.first_look()
 
 
 def _fixations_record(fixations: Fixations) -> dict[str, Any]:
