@@ -29,7 +29,8 @@ from urllib.parse import urlsplit
 
 FAULTS = ("slow", "429", "500", "cut", "not_json", "wrong_words", "refusal", "no_usage", "fenced", "prose")
 """Those drawn by rate; scripts also know 429_date, 503, 408, 400, 401, 403, 404, quota, filter, redirect,
-hang, empty, not_protocol, error_200, ignored, length and near_words."""
+hang, empty, not_protocol, error_200, ignored, length and near_words; those who word reports know invents,
+denies, drops, repeats and moves, too."""
 
 DENIALS = {
     "500": (500, {"error": {"message": "the model crashed", "code": 500}}),
@@ -122,6 +123,27 @@ def words(draw: random.Random, kind: str) -> dict:
     if kind == "near_words":
         return seen | NEAR
     return seen | ({"boundary": "quixotic", "area_percentage": 812} if kind == "wrong_words" else {})
+
+
+def report(messages: list[dict], kind: str) -> dict:
+    """Word the facts of a report: as the template has them, or with what a careless model does."""
+    asked = next(one["content"] for one in messages if one["role"] == "user")
+    facts = json.JSONDecoder().raw_decode(asked, asked.index("[\n"))[0]
+    plain = [one["template"].replace("There is", "Seen is").replace("No ", "There is no ") for one in facts]
+    told = [{"fact": one["fact"], "text": text} for one, text in zip(facts, plain, strict=True)]
+    first, words = told[0], facts[0]["template"]
+    if kind == "invents":
+        first["text"] = f"{words[:-1]}, with a small pneumothorax and rib fractures."
+    elif kind == "denies":
+        first["text"] = f"No {facts[0]['finding_in_words']}."
+    elif kind == "moves":
+        sides = {"left": "right", "right": "left"}
+        first["text"] = " ".join(sides.get(word, word) for word in words.split())
+    elif kind == "drops":
+        told = told[:-1]
+    elif kind == "repeats":
+        told.append(first)
+    return {"sentences": told}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -231,7 +253,10 @@ class Handler(BaseHTTPRequestHandler):
         form = body.get("response_format") or {"type": "text"}
         free = kind in ("wrong_words", "near_words", "ignored", "fenced", "prose")
         schema = form.get("json_schema", form).get("schema")
-        seen = words(draw, kind) if schema is None or free else obey(schema, draw)
+        if "sentences" in (schema or {}).get("properties", {}):
+            seen = report(body["messages"], kind)
+        else:
+            seen = words(draw, kind) if schema is None or free else obey(schema, draw)
         text = json.dumps(seen)
         if kind == "fenced" or (form["type"] == "text" and not free):
             text = f"Here is what I see:\n```json\n{text}\n```\nI hope this helps."

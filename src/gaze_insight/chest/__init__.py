@@ -1,0 +1,1 @@
+"""Chest radiographs: findings and label policies, regions, keywords, sentences and reports."""
