@@ -78,11 +78,19 @@ _IMPORTERS = {
     "isic": "ISIC 2016-2018 dermoscopy, with simulated gaze where asked for.",
     "gazemedseg": "The preprocessed data of GazeMedSeg.",
     "fgi": "The preprocessed data of FGI.",
+    "mimic-eye": "MIMIC-Eye 1.0.0: chest radiographs with the readings of REFLACX and EGD.",
+    "reflacx": "REFLACX chest radiographs as published, with the pictures of MIMIC-CXR-JPG.",
+    "egd": "Eye Gaze Data for chest X-rays as published, with the pictures of MIMIC-CXR-JPG.",
+    "nih-chest-xray": "NIH ChestX-ray14, with simulated gaze on its boxes where asked for.",
+    "fake-mimic-eye": "A made-up MIMIC-Eye tree with drawn radiographs, and its cohort.",
     "synthetic": "Drawn images with known masks and simulated gaze.",
     "custom": "A data set that your own module registers.",
     "formats": "List the gaze file formats and their settings.",
 }
-_IMPORTERS_OF_PAPERS = ("nci-isbi", "isic", "gazemedseg", "fgi")
+_IMPORTER_FILES = {
+    **dict.fromkeys(("nci-isbi", "isic", "gazemedseg", "fgi"), "importing_papers"),
+    **dict.fromkeys(("mimic-eye", "reflacx", "egd", "nih-chest-xray", "fake-mimic-eye"), "importing_chest"),
+}
 _SETTINGS = {
     "show": "Check settings and show the complete configuration they make.",
     "presets": "List the presets.",
@@ -133,8 +141,14 @@ _STUDIES.command(
     help="Where a teacher reads its words, and what moves when one of them changes.",
     sort_key=len(_STUDY_COMMANDS) + 2,
 )
+_STUDIES.command(
+    "gaze_insight.cli.keywords:keywords",
+    name="keywords",
+    help="Findings that the keyword labeler reads in real chest reports, against their tags.",
+    sort_key=len(_STUDY_COMMANDS) + 3,
+)
 for _place, (_name, _help) in enumerate(_IMPORTERS.items()):
-    _path = f"importing{'_papers' if _name in _IMPORTERS_OF_PAPERS else ''}:import_{_name.replace('-', '_')}"
+    _path = f"{_IMPORTER_FILES.get(_name, 'importing')}:import_{_name.replace('-', '_')}"
     _names = dict.fromkeys((_name, _name.replace("-", "_")))
     _IMPORTS.command(f"gaze_insight.cli.{_path}", name=tuple(_names), help=_help, sort_key=_place)
 for _name, _help in _SETTINGS.items():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gaze_insight.benchmark.planning import PlannedRun
     from gaze_insight.benchmark.suite import Suite
 
-__all__ = ["line_writer", "row_line", "tell_plan", "tell_result"]
+__all__ = ["line_writer", "row_head", "row_line", "tell_plan", "tell_result"]
 
 _LINE_SECONDS = 15.0
 
@@ -39,11 +39,34 @@ def row_line(suite: Suite, key: str, configs: dict[str, Any]) -> str:
         runs_as = f"{row.output} of {row.of}"
     else:
         config = configs[key]
-        runs_as = f"{config.method_name}, {config.training.input_size_px} px, {row.output}"
+        runs_as = f"{config.method_name}, {config.training.input_size_px} px"
+        runs_as += f", {row.output}" if suite.task == "segmentation" else ""
     said = row.reported
     shown = f"Dice {100 * said['dice']:.2f}" if "dice" in said else ""
     shown += f" +- {100 * said['dice_sd']:.2f}" if "dice_sd" in said else ""
-    return f"{key:<24}{row.label:<42}{row.supervision:<13}{runs_as:<34}{shown}".rstrip()
+    return _columns(suite, key, row.label, row.supervision, runs_as, shown)
+
+
+def row_head(suite: Suite) -> str:
+    """Write the heads over the lines of `row_line`.
+
+    Args:
+        suite: The suite.
+
+    Returns:
+        The line.
+    """
+    last = "reported" if suite.task == "segmentation" else ""
+    return _columns(suite, "row", "label", "supervision", "runs as", last)
+
+
+def _columns(suite: Suite, key: str, label: str, supervision: str, runs_as: str, shown: str) -> str:
+    rows = suite.rows.values()
+    long, wide = (
+        max([41, *(len(row.label) for row in rows)]),
+        max([12, *(len(row.supervision) for row in rows)]),
+    )
+    return f"{key:<23} {label:<{long}} {supervision:<{wide}} {runs_as:<33} {shown}".rstrip()
 
 
 def tell_plan(planned: Sequence[PlannedRun], folder: BenchmarkFolder, *, json: bool) -> None:

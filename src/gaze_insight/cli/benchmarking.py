@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from gaze_insight.cli.benchmark_telling import line_writer, row_line, tell_plan, tell_result
+from gaze_insight.cli.benchmark_telling import line_writer, row_head, row_line, tell_plan, tell_result
 from gaze_insight.cli.console import count_of, load_plugins, print_json, say, show_progress
 from gaze_insight.cli.options import Cluster, Count, Json, OnBad, Overrides, Plugins, Quiet
 from gaze_insight.errors import GazeInsightError, SettingsError
@@ -95,7 +95,7 @@ def benchmark_show(
         f"protocol: {loaded.protocol}. {count_of(runs, 'run')}: "
         f"{count_of(len(configs), 'row')} x {count_of(len(loaded.seeds), 'seed')}."
     )
-    say(f"{'row':<24}{'label':<42}{'supervision':<13}{'runs as':<34}reported")
+    say(row_head(loaded))
     for key in wanted:
         say(row_line(loaded, key, configs))
     for note in loaded.notes:

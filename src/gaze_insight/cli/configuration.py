@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from gaze_insight.cli.console import count_of, print_json, say
 from gaze_insight.cli.options import ConfigFiles, Json, Overrides, Plugins, Presets, compose_config
+from gaze_insight.cli.task import compose_any
 from gaze_insight.errors import GazeInsightError
 
 __all__ = ["check_method", "methods", "presets", "show"]
@@ -23,7 +24,7 @@ def show(
     """Check settings and show the complete configuration they make."""
     from gaze_insight.config.loading import to_yaml
 
-    say(to_yaml(compose_config(presets, config, overrides, plugins)).rstrip())
+    say(to_yaml(compose_any(presets, config, overrides, plugins)).rstrip())
 
 
 def presets() -> None:
@@ -35,13 +36,16 @@ def presets() -> None:
 
 
 def methods(*, plugins: Plugins = ()) -> None:
-    """List the methods."""
+    """List the methods: those that segment, then those that classify chest radiographs."""
     from gaze_insight.cli.console import load_plugins
+    from gaze_insight.methods.classifiers import CLASSIFIERS
     from gaze_insight.methods.registry import METHODS
 
     load_plugins(plugins)
     for name in sorted(METHODS):
-        say(f"{name:<14}{METHODS[name].summary}")
+        say(f"{name:<16}{METHODS[name].summary}")
+    for name in sorted(CLASSIFIERS):
+        say(f"{name:<16}chest radiographs: {CLASSIFIERS[name].summary}")
 
 
 def check_method(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -17,19 +17,28 @@ __all__ = ["demo"]
 
 
 def demo(
+    task: Literal["segmentation", "chest-xray"] = "segmentation",
+    /,
     *,
     out: Annotated[Path, Parameter(name=("--out", "-o"))] = Path("demo"),
-    cases: Annotated[int, Parameter(validator=Number(gte=20))] = 120,
+    cases: Annotated[int | None, Parameter(validator=Number(gte=20))] = None,
     seed: Seed = 0,
     quiet: Quiet = False,
 ) -> None:
     """Run the whole way on drawn images with simulated gaze: cohort, inspection, training, scores, report.
 
     Args:
+        task: Segmentation; or chest radiographs: with gaze, without, and with that of another image.
         out: Folder for everything; a demo that lies there already is refused.
-        cases: Number of images to draw, 20 or more.
+        cases: Number of images to draw, 20 or more; by default 120. Of chest radiographs: patients, by
+            default 360.
         seed: Seed of images, gaze and training.
     """
+    if task == "chest-xray":
+        from gaze_insight.cli.demo_chest import demo_chest
+
+        demo_chest(out, patients=cases or 360, seed=seed, quiet=quiet)
+        return
     from gaze_insight.cohort.datasets.synthetic import import_synthetic
     from gaze_insight.cohort.synthetic import SyntheticSettings
     from gaze_insight.config.loading import compose
@@ -42,7 +51,7 @@ def demo(
         cohort = import_synthetic(
             out / "images",
             out / "cohort",
-            settings=SyntheticSettings(cases=cases, seed=seed),
+            settings=SyntheticSettings(cases=cases or 120, seed=seed),
             progress=progress,
         )
         inspect_cohort(cohort, out / "inspect.html")

@@ -118,7 +118,7 @@ def describe(
         cohort: The cohort's folder.
         out: The file, .jsonl, .json or .csv; by default derived/descriptions.jsonl in the cohort's folder.
     """
-    from gaze_insight.cohort.cohort import Cohort
+    from gaze_insight.cli.lesions_only import open_for_lesions
     from gaze_insight.language.vlm.settings import VlmSettings
 
     given = {
@@ -127,7 +127,7 @@ def describe(
         "max_cost": max_cost,
     }  # fmt: skip
     settings = _compose(describer, given, presets, config, overrides, plugins)
-    opened = Cohort.open(cohort)
+    opened = open_for_lesions(cohort, "describe")
     cases = list(opened.cases.values()) if split is None else opened.subset(split)
     target = opened.folder / "derived" / "descriptions.jsonl" if out is None else out
     asked = settings.language.describer

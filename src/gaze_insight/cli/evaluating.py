@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from gaze_insight.cli.console import load_plugins, print_json, say, show_progress
 from gaze_insight.cli.options import Device, Json, Plugins, Quiet
+from gaze_insight.cli.task import evaluate_any, tell_chest_scores
 
 __all__ = ["evaluate", "tell_scores"]
 
@@ -18,7 +19,7 @@ def evaluate(
     /,
     *,
     cohort: Annotated[
-        Path | None, Parameter(help="Another cohort with masks; by default the run's own.")
+        Path | None, Parameter(help="Another cohort with masks or labels; by default the run's own.")
     ] = None,
     split: Literal["train", "val", "test", "all"] | None = None,
     plugins: Plugins = (),
@@ -34,7 +35,6 @@ def evaluate(
     """
     from gaze_insight.cohort.cohort import Cohort
     from gaze_insight.config.run_folder import RunFolder
-    from gaze_insight.workflow.evaluating import evaluate as score
 
     load_plugins(plugins)
     chosen = split or ("test" if cohort is None else "all")
@@ -43,7 +43,7 @@ def evaluate(
         other = None
     chosen_split = None if chosen == "all" else chosen
     with show_progress(quiet=quiet) as progress:
-        summary = score(run, other, split=chosen_split, device=device, progress=progress)
+        summary = evaluate_any(run, other, split=chosen_split, device=device, progress=progress)
     if json:
         print_json(summary)
     else:
@@ -58,6 +58,9 @@ def tell_scores(summary: dict[str, Any], where: Path) -> None:
         summary: What evaluation returned.
         where: The file with the details.
     """
+    if summary.get("task") == "chest_xray":
+        tell_chest_scores(summary, where)
+        return
     count = summary["split"]["test"]
     say(f"{summary['method']} on {summary['cohort']}, {count} test cases; {summary['protocol']}")
     say(f"{'':<12}{'Dice [95 % interval]':<24}{'IoU':<8}{'HD95 px':<10}{'ASD px':<8}")

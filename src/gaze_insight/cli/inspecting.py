@@ -39,13 +39,18 @@ def inspect(
 
 def _tell(found: dict[str, Any], page: Path) -> None:
     gaze = found["gaze"]
-    say(f"{found['cohort']}: {_counts(found)}")
-    for row in found["splits"]:
-        say(f"  {row['name']:<9} {_counts(row)}")
+    chest = found["chest"]
+    if chest is None:
+        say(f"{found['cohort']}: {_counts(found)}")
+        for row in found["splits"]:
+            say(f"  {row['name']:<9} {_counts(row)}")
+    else:
+        _tell_chest(found["cohort"], chest)
     if gaze["fixations"]:
         quantiles, spent = gaze["duration_ms"], found["annotation_time_h"]
         spread = f"{gaze['per_image_min']} to {gaze['per_image_max']}"
-        say(f"  {gaze['fixations']} fixations, {gaze['per_image_mean']:.1f} an image ({spread})")
+        each = "an image" if chest is None else "a reading"
+        say(f"  {gaze['fixations']} fixations, {gaze['per_image_mean']:.1f} {each} ({spread})")
         most = f"{quantiles[0.05]:.0f} to {quantiles[0.95]:.0f}"
         say(f"  duration median {quantiles[0.5]:.0f} ms ({most} for 90 %)")
         say(f"  off the image {100 * (found['off_image_share'] or 0):.1f} %")
@@ -57,6 +62,27 @@ def _tell(found: dict[str, Any], page: Path) -> None:
             for item in list(finding["items"])[:3]:
                 say(f"          - {item}")
     say(f"pictures and details: {page}")
+
+
+def _tell_chest(name: str, chest: dict[str, Any]) -> None:
+    say(
+        f"{name}: {count_of(chest['cases'], 'case')}, {chest['labelled']} with labels, "
+        f"{chest['with_gaze']} with gaze"
+    )
+    for row in chest["splits"]:
+        has = ", ".join(f"{number} {what}" for what, number in row["has"].items() if number)
+        size = f"{count_of(row['patients'], 'patient')}, {count_of(row['cases'], 'image')}"
+        say(f"  {row['name']:<9} {size}: {has}")
+    for row in chest["readings"]:
+        off = row["dwell_off_image"]
+        beside = "" if off is None else f", {100 * off:.1f} % of the dwell time off the image"
+        looked = f"{count_of(row['readings'], 'reading')}, {row['looked']} with fixations"
+        say(f"  {row['source']:<9} {looked}{beside}")
+    for table in chest["labels"][:1]:
+        say(f"  {'finding':<28} positive  negative  unknown   (U-Ignore; U-Ones and U-Zeros on the page)")
+        for row in table["rows"]:
+            positive, negative, unknown = row["policies"]["U-Ignore"]
+            say(f"  {row['finding']:<28} {positive:>8}  {negative:>8}  {unknown:>7}")
 
 
 def _counts(row: dict[str, Any]) -> str:

@@ -67,7 +67,7 @@ def label(
         pictures: Cases that the page shows with each part's picture.
         listed: Cases of the look-again list that the page shows.
     """
-    from gaze_insight.cohort.cohort import Cohort
+    from gaze_insight.cli.lesions_only import open_for_lesions
     from gaze_insight.workflow import label_report
     from gaze_insight.workflow.calibration_file import read_calibration
     from gaze_insight.workflow.label_quality import score_labels
@@ -75,7 +75,7 @@ def label(
 
     settings = compose_config(presets, config, overrides, plugins).labels
     chosen = None if calibration is None else read_calibration(calibration)
-    opened = Cohort.open(cohort)
+    opened = open_for_lesions(cohort, "label")
     page = opened.folder / "labels.html" if page is None else page
     table = opened.folder / "labels.csv" if table is None else table
     with show_progress(quiet=quiet) as progress:

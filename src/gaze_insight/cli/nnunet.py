@@ -60,11 +60,11 @@ def export(
     """
     from dataclasses import asdict
 
-    from gaze_insight.cohort.cohort import Cohort
+    from gaze_insight.cli.lesions_only import open_for_lesions
     from gaze_insight.workflow.nnunet.export import export_nnunet
 
     settings = compose_config(presets, config, overrides, plugins)
-    opened = Cohort.open(cohort)
+    opened = open_for_lesions(cohort, "nnunet export")
     with show_progress(quiet=quiet) as progress:
         done = export_nnunet(
             opened, to, number=number, name=name, labels=labels, recipe=settings.labels,

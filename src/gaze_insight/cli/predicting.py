@@ -22,6 +22,8 @@ from gaze_insight.cli.gaze_options import (
 )
 from gaze_insight.cli.import_options import ShortestMs
 from gaze_insight.cli.options import Device, Json, OnBad, Plugins, Quiet
+from gaze_insight.cli.predicting_chest import predict_chest
+from gaze_insight.cli.task import task_of_run
 from gaze_insight.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -34,6 +36,15 @@ FusionFile = Annotated[
     Parameter(
         help="When gaze is believed beside the image: a file from `study assisted --fit`. By default the "
         "run's own fusion.json, or else the package's."
+    ),
+]
+
+
+WriterFile = Annotated[
+    Path | None,
+    Parameter(
+        help="Chest radiographs: JSON with the settings of a language model that words the report, checked "
+        "against the findings; by default sentences are made from templates."
     ),
 ]
 
@@ -53,6 +64,7 @@ def predict(
     gaze_set: GazeOverrides = (),
     min_duration_ms: ShortestMs = 50.0,
     fusion: FusionFile = None,
+    writer: WriterFile = None,
     plugins: Plugins = (),
     device: Device = "auto",
     on_bad: OnBad = "raise",
@@ -60,6 +72,8 @@ def predict(
     quiet: Quiet = False,
 ) -> None:
     """Write mask, probability and overlay for images; the image is all it needs, and gaze on it helps.
+
+    A run on chest radiographs gives probabilities, attention with regions and the text of a report instead.
 
     Args:
         run: The run's folder, or a model that `export` wrote (.onnx).
@@ -73,6 +87,16 @@ def predict(
         raise SettingsError("expected at least one image or folder of images, found none")
     load_plugins(plugins)
     flags = (gaze_format, columns, frame, geometry, trials, gaze_config, gaze_set, fusion)
+    if task_of_run(run) == "chest_xray":
+        if gaze or any(flags):
+            raise SettingsError(
+                "a run on chest radiographs predicts from the image alone, found flags about gaze",
+                remedy="leave them out",
+            )
+        predict_chest(run, images, out, device=device, on_bad=on_bad, writer=writer, json=json, quiet=quiet)
+        return
+    if writer is not None:
+        raise SettingsError("--writer is for runs on chest radiographs; this one segments")
     if not gaze and any(flags):
         raise SettingsError("these flags say how gaze is used, but there is none", remedy="--gaze FILE")
     looked = None

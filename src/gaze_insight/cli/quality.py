@@ -64,6 +64,7 @@ def quality(
         correct: Write a cohort to this folder whose gaze is moved back by its offset.
         pictures: How many flagged readings the page shows.
     """
+    from gaze_insight.cli.lesions_only import refuse_radiographs
     from gaze_insight.cohort.cohort import Cohort
     from gaze_insight.gaze.case_quality import QualityThresholds
     from gaze_insight.gaze.correction import CorrectionSettings
@@ -76,6 +77,12 @@ def quality(
     if correct is not None and how.source == "targets" and targets == "none":
         raise SettingsError("a correction by targets needs them", remedy="add --targets masks")
     opened = Cohort.open(cohort)
+    if correct is not None:
+        refuse_radiographs(
+            opened,
+            "--correct moves the first reading of an image, and they may have several",
+            "leave --correct away; each reading's trust says how much of it is on the image",
+        )
     seen = () if order is None else work.read_order(order, opened)
     with show_progress(quiet=quiet) as progress:
         report = work.assess_cohort(opened, thresholds, targets=targets, order=seen, progress=progress)

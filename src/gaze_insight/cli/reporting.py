@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gaze_insight.cli.console import load_plugins, say
 from gaze_insight.cli.options import Count, Device, Plugins
+from gaze_insight.cli.task import report_any
 
 __all__ = ["report"]
 
@@ -20,7 +21,5 @@ def report(
         out: The file; by default report.html in the run's folder.
         each: How many best, median and worst cases are shown.
     """
-    from gaze_insight.workflow.reporting import report as write
-
     load_plugins(plugins)
-    say(f"report: {write(run, out, each=each, device=device)}")
+    say(f"report: {report_any(run, out, each=each, device=device)}")

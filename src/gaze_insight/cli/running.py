@@ -7,6 +7,7 @@ from pathlib import Path
 from gaze_insight.cli.console import print_json, show_progress
 from gaze_insight.cli.evaluating import tell_scores
 from gaze_insight.cli.options import ConfigFiles, Json, OnBad, Overrides, Plugins, Presets, Quiet
+from gaze_insight.cli.task import run_any
 from gaze_insight.cli.training import resolve_run, tell_waiting
 
 __all__ = ["run"]
@@ -35,11 +36,12 @@ def run(
         resume: Folder of an interrupted run to go on with.
     """
     from gaze_insight.config.run_folder import RunFolder
-    from gaze_insight.workflow.running import run as go
 
     opened, settings, folder = resolve_run(cohort, name, resume, presets, config, overrides, plugins)
     with show_progress(quiet=quiet) as progress:
-        summary = go(opened, settings, folder, resume=resume is not None, on_bad=on_bad, progress=progress)
+        summary = run_any(
+            opened, settings, folder, resume=resume is not None, on_bad=on_bad, progress=progress
+        )
     if json:
         print_json(summary)
     else:

@@ -13,12 +13,13 @@ from gaze_insight.cli.options import (
     Plugins,
     Presets,
     Quiet,
-    compose_config,
 )
+from gaze_insight.cli.task import compose_any, train_any
 from gaze_insight.errors import SettingsError
 
 if TYPE_CHECKING:
     from gaze_insight.cohort.cohort import Cohort
+    from gaze_insight.config.chest_config import ChestConfig
     from gaze_insight.config.run_config import RunConfig
     from gaze_insight.config.run_folder import RunFolder
 
@@ -46,11 +47,9 @@ def train(
             and the seed.
         resume: Folder of an interrupted run to go on with.
     """
-    from gaze_insight.workflow.training import train as run_training
-
     opened, settings, folder = resolve_run(cohort, name, resume, presets, config, overrides, plugins)
     with show_progress(quiet=quiet) as progress:
-        done = run_training(
+        done = train_any(
             opened, settings, folder, resume=resume is not None, on_bad=on_bad, progress=progress
         )
     say(f"trained: {done.path}")
@@ -78,7 +77,7 @@ def resolve_run(
     config: tuple[Path, ...],
     overrides: tuple[str, ...],
     plugins: tuple[str, ...],
-) -> tuple[Cohort, RunConfig, Path]:
+) -> tuple[Cohort, RunConfig | ChestConfig, Path]:
     """Find cohort, configuration and folder of a new run, or of one that goes on.
 
     Args:
@@ -104,7 +103,7 @@ def resolve_run(
         if presets or config or overrides or name:
             raise SettingsError("--resume goes on with the run's own settings, found others beside it")
         run = RunFolder(resume)
-        settings = run.config()
+        settings: RunConfig | ChestConfig = run.chest_config() if run.task() == "chest_xray" else run.config()
         if cohort is None and not run.plan_json.exists():
             raise SettingsError(
                 f"{resume} was stopped before its training began; there is nothing to go on with",
@@ -114,7 +113,7 @@ def resolve_run(
         return Opened.open(place), settings, resume
     if cohort is None:
         raise SettingsError("expected the folder of a cohort, found none", remedy="gaze-insight train COHORT")
-    settings = compose_config(presets, config, overrides)
     opened = Opened.open(cohort)
+    settings = compose_any(presets, config, overrides, cohort=opened)
     folder = Path(f"{opened.name}-{settings.method_name}-seed{settings.seed}") if name is None else name
     return opened, settings, folder if len(folder.parts) > 1 else Path("runs") / folder

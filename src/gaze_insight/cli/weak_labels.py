@@ -60,10 +60,10 @@ def weak_labels(
     """
     from dataclasses import asdict
 
-    from gaze_insight.cohort.cohort import Cohort
+    from gaze_insight.cli.lesions_only import open_for_lesions
     from gaze_insight.workflow.weak_labels import export_weak_labels
 
-    settings, opened = compose_weak_labels(kind, overrides), Cohort.open(cohort)
+    settings, opened = compose_weak_labels(kind, overrides), open_for_lesions(cohort, "weak-labels")
     with show_progress(quiet=quiet) as progress:
         done = export_weak_labels(
             opened,

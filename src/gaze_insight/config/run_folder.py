@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
 
 from gaze_insight.atomic import write_text_atomic
+from gaze_insight.config.layers import Task
 from gaze_insight.config.loading import load_config, to_yaml
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.errors import DataError
 from gaze_insight.training.loop import LAST_WEIGHTS_FILE, STATE_FILE, WEIGHTS_FILE
+
+if TYPE_CHECKING:
+    from gaze_insight.config.chest_config import ChestConfig
 
 __all__ = ["RunFolder"]
 
@@ -40,6 +46,8 @@ class RunFolder:
         self.cases_csv = path / "cases.csv"
         self.cases_last_csv = path / "cases_last.csv"
         self.summary_json = path / "summary.json"
+        self.calibration_json = path / "calibration.json"
+        self.vocabulary_json = path / "vocabulary.json"
         self.report_html = path / "report.html"
 
     def has_begun(self) -> bool:
@@ -52,25 +60,53 @@ class RunFolder:
         places = (self.path, *self.rounds.glob("*/fold-*"))
         return any((place / name).exists() for place in places for name in (STATE_FILE, WEIGHTS_FILE))
 
+    def task(self) -> Task:
+        """Say what the run is about.
+
+        Returns:
+            ``segmentation`` or ``chest_xray``.
+
+        Raises:
+            DataError: The folder holds no run.
+        """
+        from gaze_insight.config.tasks import task_of_file
+
+        return task_of_file(self._found_config())
+
     def config(self) -> RunConfig:
-        """Read the run's configuration.
+        """Read the configuration of a run that segments.
 
         Raises:
             DataError: There is none.
+            SettingsError: It is a run on chest radiographs.
         """
+        return load_config(self._found_config())
+
+    def chest_config(self) -> ChestConfig:
+        """Read the configuration of a run on chest radiographs.
+
+        Raises:
+            DataError: There is none.
+            SettingsError: It is a run that segments.
+        """
+        from gaze_insight.config.tasks import load_chest_config
+
+        return load_chest_config(self._found_config())
+
+    def _found_config(self) -> Path:
         if not self.config_yaml.exists():
             raise DataError(
                 "expected the folder of a run, found no config.yaml there",
                 path=self.path,
                 remedy="train first: gaze-insight train COHORT",
             )
-        return load_config(self.config_yaml)
+        return self.config_yaml
 
     def plan(self) -> dict[str, Any]:
         """Read what was derived from the data: the cohort, the words' width, the splits' sizes."""
         return self.read_json(self.plan_json)
 
-    def write_config(self, config: RunConfig) -> None:
+    def write_config(self, config: BaseModel) -> None:
         """Save the resolved configuration.
 
         Args:

@@ -14,6 +14,10 @@ __all__ = ["Finding", "Severity", "findings_from_import"]
 
 Severity = Literal["error", "warning", "ok"]
 
+_NO_GAZE = "image(s) without gaze"
+_NO_OUTLINE = "image(s) without an expert's outline"
+_SIZES = "image(s) whose sizes disagree"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -36,11 +40,13 @@ class Finding:
     items: Sequence[str] = ()
 
 
-def findings_from_import(report: ImportReport) -> list[Finding]:
+def findings_from_import(report: ImportReport, *, radiographs: bool = False) -> list[Finding]:
     """Say in plain words what an import found; what is fine is said too.
 
     Args:
         report: The account of the import.
+        radiographs: Whether the cases are chest radiographs: labels are learned, so that no outline is
+            needed, images without gaze teach too, and pictures may have been resized.
 
     Returns:
         One finding for each thing that was checked, in the order of checking.
@@ -49,7 +55,7 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
         >>> [finding.severity for finding in findings_from_import(ImportReport(joined=("a",)))][:1]
         ['ok']
     """
-    checks: list[tuple[Severity, Sequence[str], str, str, str]] = [
+    checks: list[_Check] = [
         (
             "error",
             [f"{path}: {message}" for path, message in report.bad_files],
@@ -67,7 +73,7 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
         (
             "warning",
             report.images_without_gaze,
-            "image(s) without gaze",
+            _NO_GAZE,
             "No fixation on them is known: they cannot teach, but they can be tested on.",
             "Every image has gaze",
         ),
@@ -88,7 +94,7 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
         (
             "warning",
             report.images_without_mask,
-            "image(s) without an expert's outline",
+            _NO_OUTLINE,
             "Training from gaze needs none; scoring does.",
             "Every image has an expert's outline",
         ),
@@ -103,7 +109,7 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
         (
             "error",
             [_mismatch(entry) for entry in report.sizes_disagree],
-            "image(s) whose sizes disagree",
+            _SIZES,
             "Gaze or outline may belong to another version of the image: check which files are joined.",
             "All sizes agree",
         ),
@@ -130,9 +136,25 @@ def findings_from_import(report: ImportReport) -> list[Finding]:
             "",
         ),
     ]
+    if radiographs:
+        checks = [_of_radiographs(check) for check in checks if check[2] != _NO_OUTLINE]
     findings = [_finding(*check) for check in checks]
     findings += _left_out(report)
     return [finding for finding in findings if finding.title]
+
+
+_Check = tuple[Severity, Sequence[str], str, str, str]
+
+
+def _of_radiographs(check: _Check) -> _Check:
+    """The same check in the words that hold for radiographs."""
+    _, items, title, _, fine = check
+    if title == _NO_GAZE:
+        return "warning", items, title, "They teach by their labels alone.", fine
+    if title == _SIZES:
+        meaning = "Gaze and boxes are fractions of the original image: resized pictures fit, cut ones do not."
+        return "warning", items, "picture(s) of another size than the original", meaning, fine
+    return check
 
 
 def _left_out(report: ImportReport) -> list[Finding]:

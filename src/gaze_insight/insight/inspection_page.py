@@ -12,6 +12,7 @@ import numpy as np
 from gaze_insight.atomic import write_text_atomic
 from gaze_insight.gaze.fixations import Fixations
 from gaze_insight.gaze.readers.left_out import count_words
+from gaze_insight.insight.chest_inspection import ChestInspection
 from gaze_insight.insight.figures import histogram
 from gaze_insight.insight.findings import Finding
 from gaze_insight.insight.panels import gaze_tiles
@@ -88,6 +89,7 @@ class InspectionContent:
         pictures: A few cases to look at.
         created: Date of the page as text; empty leaves it out.
         version: Version of gaze-insight; empty leaves it out.
+        chest: What is known of chest radiographs; None for other images. The splits are then those of it.
     """
 
     name: str
@@ -109,6 +111,7 @@ class InspectionContent:
     pictures: Sequence[InspectedCase] = ()
     created: str = ""
     version: str = ""
+    chest: ChestInspection | None = None
 
 
 _ORDER = {"error": 0, "warning": 1, "ok": 2}
@@ -154,6 +157,7 @@ def write_inspection(content: InspectionContent, path: Path) -> None:
             for finding in findings
         ],
         "splits": content.splits,
+        "chest": content.chest,
         "colours": _COLOURS,
         "pictures": [_picture(case) for case in content.pictures],
         "charts": _charts(content),
@@ -167,6 +171,11 @@ def _verdict(content: InspectionContent) -> dict[str, str]:
     severities = [finding.severity for finding in content.findings]
     errors, warnings = severities.count("error"), severities.count("warning")
     usable = f"{content.usable:,} of {content.cases:,} cases have an image and gaze."
+    if content.chest is not None:
+        usable = (
+            f"{content.usable:,} of {content.cases:,} cases have an image and labels, "
+            f"{content.with_gaze:,} of all cases gaze."
+        )
     if errors or content.usable == 0:
         return {
             "severity": "error",
@@ -183,16 +192,19 @@ def _verdict(content: InspectionContent) -> dict[str, str]:
 
 def _headline(content: InspectionContent) -> list[dict[str, str]]:
     words = f", {content.with_description:,} with words" if content.with_description else ""
+    have = f"{content.with_mask:,} with an expert's outline{words}"
+    if content.chest is not None:
+        have = f"{content.with_gaze:,} with gaze"
     numbers = [
         {
             "what": "Cases that will be used",
             "value": f"{content.usable:,}",
-            "range": f"of {content.cases:,}; {content.with_mask:,} with an expert's outline{words}",
+            "range": f"of {content.cases:,}; {have}",
         },
         {
             "what": "Fixations",
             "value": f"{len(content.durations_ms):,}",
-            "range": _per_image(content.fixations_per_image),
+            "range": _per_image(content.fixations_per_image, "a reading" if content.chest else "an image"),
         },
     ]
     if content.annotation_hours is not None:
@@ -222,10 +234,10 @@ def _headline(content: InspectionContent) -> list[dict[str, str]]:
     return numbers
 
 
-def _per_image(counts: Sequence[int]) -> str:
+def _per_image(counts: Sequence[int], each: str) -> str:
     if not counts:
         return "no image has any"
-    return f"{np.mean(counts):.1f} an image (from {min(counts)} to {max(counts)})"
+    return f"{np.mean(counts):.1f} {each} (from {min(counts)} to {max(counts)})"
 
 
 def _picture(case: InspectedCase) -> dict[str, Any]:

@@ -25,6 +25,14 @@ from gaze_insight.insight.inspection_page import (
     write_inspection,
 )
 from gaze_insight.types import Size, Split
+from gaze_insight.workflow.chest.inspecting import (
+    case_caption,
+    chest_findings,
+    inspect_chest,
+    is_chest_cohort,
+    looks_of,
+    mask_of_findings,
+)
 
 __all__ = ["inspect_cohort"]
 
@@ -46,8 +54,11 @@ def inspect_cohort(
     Raises:
         DataError: The page cannot be written.
     """
-    readings = _readings(cohort.cases.values())
-    findings = _findings(cohort)
+    chest = inspect_chest(cohort) if is_chest_cohort(cohort) else None
+    readings = (_readings if chest is None else looks_of)(cohort.cases.values())
+    with_gaze = len(readings) if chest is None else chest.with_gaze
+    findings = _findings(cohort, radiographs=chest is not None)
+    findings += [] if chest is None else chest_findings(cohort, chest)
     gaze = summarise(readings)
     time_spent = annotation_time(readings)
     report = cohort.report
@@ -56,8 +67,8 @@ def inspect_cohort(
     content = InspectionContent(
         name=cohort.name,
         cases=len(cohort),
-        usable=len(readings),
-        with_gaze=len(readings),
+        usable=with_gaze if chest is None else chest.labelled,
+        with_gaze=with_gaze,
         with_mask=sum(case.mask_path is not None for case in cohort.cases.values()),
         with_description=sum(case.description is not None for case in cohort.cases.values()),
         findings=findings,
@@ -72,6 +83,7 @@ def inspect_cohort(
         how_read={key: str(value) for key, value in cohort.source.items()},
         pictures=[] if page is None else _pictures(cohort, findings, pictures, seed),
         version=__version__,
+        chest=chest,
     )
     if page is not None:
         write_inspection(content, Path(page))
@@ -86,6 +98,7 @@ def inspect_cohort(
         "gaze": asdict(gaze),
         "off_image_share": off_image,
         "annotation_time_h": {"gaze": time_spent.hours, "source": time_spent.source},
+        "chest": None if chest is None else asdict(chest),
     }
 
 
@@ -93,8 +106,8 @@ def _readings(cases: Iterable[Case]) -> dict[str, Fixations]:
     return {case.id: case.fixations for case in cases if case.fixations is not None and len(case.fixations)}
 
 
-def _findings(cohort: Cohort) -> list[Finding]:
-    findings = findings_from_import(cohort.report)
+def _findings(cohort: Cohort, *, radiographs: bool) -> list[Finding]:
+    findings = findings_from_import(cohort.report, radiographs=radiographs)
     changed: list[str] = []
     for case in cohort.cases.values():
         paths = (case.image_path, case.mask_path)
@@ -113,11 +126,12 @@ def _findings(cohort: Cohort) -> list[Finding]:
             Finding("error", "There is no training split", "Give --splits, or let import make splits.")
         )
     simulated = [case.id for case in cohort.cases.values() if case.meta.get("gaze") == "simulated"]
+    what = "boxes" if radiographs else "masks"
     if simulated:
         findings.append(
             Finding(
                 "warning",
-                f"The gaze of {len(simulated)} cases is simulated from their masks",
+                f"The gaze of {len(simulated)} cases is simulated from their {what}",
                 "Results on them say nothing about real eye tracking.",
                 simulated,
             )
@@ -160,5 +174,8 @@ def _pictures(cohort: Cohort, findings: list[Finding], count: int, seed: int) ->
             continue
         size = Size(*image.shape[:2])
         heat = None if case.fixations is None else render_heatmap(case.fixations, size, HeatMapSettings())
-        shown.append(InspectedCase(case.id, image, case.fixations, heat, truth))
+        caption = ""
+        if case.chest is not None:
+            truth, caption = mask_of_findings(case.chest, size), case_caption(case.chest)
+        shown.append(InspectedCase(case.id, image, case.fixations, heat, truth, caption))
     return shown
