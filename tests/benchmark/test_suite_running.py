@@ -26,7 +26,7 @@ from gaze_insight.cohort.cohort import Cohort
 from gaze_insight.errors import DataError, SettingsError
 from gaze_insight.training.loop import STATE_FILE
 
-SUITES = sorted(list_suites())
+SUITES = sorted(name for name in list_suites() if load_suite(name).task == "segmentation")
 FIRST_ROWS = {
     "cpu_comparison": "mean_teacher", "gaze_noise": "lost_60", "isic_table3": "unet_full",
     "kvasir_table1": "point_sup",

@@ -6,14 +6,16 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from gaze_insight.benchmark.folder import BenchmarkFolder
 from gaze_insight.benchmark.locking import RunLock
 from gaze_insight.benchmark.planning import PlannedRun, check_same_settings, state_of
 from gaze_insight.cohort.cohort import Cohort
+from gaze_insight.config.chest_config import ChestConfig
 from gaze_insight.config.run_folder import RunFolder
 from gaze_insight.training.loop import STATE_FILE
 from gaze_insight.types import Progress, silent
@@ -58,20 +60,38 @@ def attempt(
 
 
 def _go(planned: PlannedRun, cohort: Cohort, on_bad: Literal["raise", "skip"], progress: Progress) -> None:
-    from gaze_insight.workflow.evaluating import evaluate
-    from gaze_insight.workflow.reporting import report
-    from gaze_insight.workflow.running import run as run_all
-
-    folder, device = RunFolder(planned.folder), planned.config.training.device
+    folder, device, verbs = RunFolder(planned.folder), planned.config.training.device, _verbs_of(planned)
     has_state = (folder.path / STATE_FILE).exists()
     trained = folder.weights.exists() and "train_seconds" in folder.plan()
     if not trained or (has_state and not folder.summary_json.exists()):
         resume = folder.has_begun()
-        run_all(cohort, planned.config, folder.path, resume=resume, on_bad=on_bad, progress=progress)
+        verbs.run(cohort, planned.config, folder.path, resume=resume, on_bad=on_bad, progress=progress)
         return
     if not folder.summary_json.exists():
-        evaluate(folder.path, device=device, progress=progress)
-    report(folder.path, device=device)
+        verbs.evaluate(folder.path, device=device, progress=progress)
+    verbs.report(folder.path, device=device)
+
+
+class _Verbs(NamedTuple):
+    """What is done with a run, by its task."""
+
+    run: Callable[..., Any]
+    evaluate: Callable[..., Any]
+    report: Callable[..., Any]
+
+
+def _verbs_of(planned: PlannedRun) -> _Verbs:
+    if isinstance(planned.config, ChestConfig):
+        from gaze_insight.workflow.chest.evaluating import evaluate_chest
+        from gaze_insight.workflow.chest.reporting import report_chest
+        from gaze_insight.workflow.chest.running import run_chest
+
+        return _Verbs(run_chest, evaluate_chest, report_chest)
+    from gaze_insight.workflow.evaluating import evaluate
+    from gaze_insight.workflow.reporting import report
+    from gaze_insight.workflow.running import run
+
+    return _Verbs(run, evaluate, report)
 
 
 def end_with_parent() -> None:

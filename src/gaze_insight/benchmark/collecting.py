@@ -8,14 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gaze_insight.benchmark.folder import BenchmarkFacts, BenchmarkFolder
-from gaze_insight.benchmark.planning import plan_runs
+from gaze_insight.benchmark.planning import AnyConfig, plan_runs
 from gaze_insight.benchmark.run_reading import AbsentRun, Run, read_run
 from gaze_insight.benchmark.suite import Suite
 from gaze_insight.cohort.cohort import Cohort
-from gaze_insight.config.run_config import RunConfig
 from gaze_insight.errors import DataError, SettingsError
 
-__all__ = ["Benchmark", "collect"]
+__all__ = [
+    "Benchmark",
+    "collect",
+    "first_reason",
+    "planned_configs",
+    "read_failures",
+    "strangers",
+    "with_failure",
+]
 
 _TRUTH_TOLERANCE = 1e-6
 
@@ -102,22 +109,22 @@ def collect(folder: str | Path) -> Benchmark:
     rows = tuple(row for row in suite.rows if row in facts.rows)
     patients, warnings = _read_patients(facts.cohort_folder)
     owners = tuple(dict.fromkeys(suite.runs_of(row) for row in rows))
-    planned, unplanned = _planned(suite, facts, owners)
-    failures = _read_failures(files)
+    planned, unplanned = planned_configs(suite, facts, owners)
+    failures = read_failures(files)
     found = [
-        _with_failure(_read_one(files, suite, owner, seed, planned, unplanned, facts.cohort), failures)
+        _read_one(files, suite, owner, seed, planned, unplanned, facts.cohort)
         for owner in owners
         for seed in sorted(facts.seeds)
     ]
     runs, absent = _same_truth([one for one in found if isinstance(one, Run)], suite)
-    absent = [*absent, *(one for one in found if isinstance(one, AbsentRun))]
+    absent = [*absent, *(with_failure(one, failures) for one in found if isinstance(one, AbsentRun))]
     if not runs:
         raise DataError(
-            f"none of the {len(found)} runs of this benchmark is finished" + _first_reason(absent),
+            f"none of the {len(found)} runs of this benchmark is finished" + first_reason(absent),
             path=files.path,
             remedy=f"run it, or go on with it: gaze-insight benchmark run {facts.suite} COHORT",
         )
-    warnings += _strangers(files.runs, owners, facts.seeds)
+    warnings += strangers(files.runs, owners, facts.seeds)
     return Benchmark(
         folder=files.path,
         suite=suite,
@@ -149,11 +156,20 @@ def _read_patients(folder: str) -> tuple[dict[str, str], list[str]]:
     return {case.id: case.patient for case in cohort.cases.values() if case.patient is not None}, []
 
 
-def _planned(
+def planned_configs(
     suite: Suite, facts: BenchmarkFacts, owners: Sequence[str]
-) -> tuple[dict[tuple[str, int], RunConfig], dict[str, str]]:
-    """Compose what each run should have been made with, and name the rows that cannot be composed here."""
-    planned: dict[tuple[str, int], RunConfig] = {}
+) -> tuple[dict[tuple[str, int], AnyConfig], dict[str, str]]:
+    """Compose what each run should have been made with, and name the rows that cannot be composed here.
+
+    Args:
+        suite: The suite.
+        facts: What the benchmark was begun with.
+        owners: Rows with runs of their own.
+
+    Returns:
+        Settings by row and seed, and by row why they cannot be composed.
+    """
+    planned: dict[tuple[str, int], AnyConfig] = {}
     unplanned: dict[str, str] = {}
     for owner in owners:
         if suite.rows[owner].made_by is not None:
@@ -172,7 +188,7 @@ def _read_one(
     suite: Suite,
     owner: str,
     seed: int,
-    planned: Mapping[tuple[str, int], RunConfig],
+    planned: Mapping[tuple[str, int], AnyConfig],
     unplanned: Mapping[str, str],
     cohort: str,
 ) -> Run | AbsentRun:
@@ -186,8 +202,18 @@ def _read_one(
     return found
 
 
-def _read_failures(files: BenchmarkFolder) -> dict[tuple[str, int], str]:
-    """Read how runs ended that failed; the last failure of each counts."""
+def read_failures(files: BenchmarkFolder) -> dict[tuple[str, int], str]:
+    """Read how runs ended that failed; the last failure of each counts.
+
+    Args:
+        files: The benchmark's folder.
+
+    Returns:
+        By row and seed, in words; empty where none failed.
+
+    Raises:
+        DataError: A line is no record.
+    """
     if not files.failed_jsonl.is_file():
         return {}
     failures: dict[tuple[str, int], str] = {}
@@ -207,9 +233,18 @@ def _read_failures(files: BenchmarkFolder) -> dict[tuple[str, int], str]:
     return failures
 
 
-def _with_failure(found: Run | AbsentRun, failures: Mapping[tuple[str, int], str]) -> Run | AbsentRun:
+def with_failure(found: AbsentRun, failures: Mapping[tuple[str, int], str]) -> AbsentRun:
+    """Add to an absent run how its last process ended.
+
+    Args:
+        found: The run.
+        failures: As `read_failures` gives them.
+
+    Returns:
+        The run; unchanged where nothing failed.
+    """
     failure = failures.get((found.row, found.seed))
-    if isinstance(found, Run) or failure is None or found.state not in ("missing", "unfinished"):
+    if failure is None or found.state not in ("missing", "unfinished"):
         return found
     return replace(found, reason=f"{found.reason}; {failure}")
 
@@ -232,15 +267,32 @@ def _same_truth(runs: Sequence[Run], suite: Suite) -> tuple[list[Run], list[Abse
     return sorted(kept, key=lambda run: run.seed), left_out
 
 
-def _first_reason(absent: Sequence[AbsentRun]) -> str:
+def first_reason(absent: Sequence[AbsentRun]) -> str:
+    """Say why a run is not used, one that was begun if there is one.
+
+    Args:
+        absent: Runs that are not used.
+
+    Returns:
+        The end of a sentence; empty without such runs.
+    """
     if not absent:
         return ""
     first = next((one for one in absent if one.state != "missing"), absent[0])
     return f"; {first.row}, seed {first.seed}: {first.reason}"
 
 
-def _strangers(folder: Path, owners: Sequence[str], seeds: Sequence[int]) -> list[str]:
-    """Name folders of runs that belong to no row and seed asked for."""
+def strangers(folder: Path, owners: Sequence[str], seeds: Sequence[int]) -> list[str]:
+    """Name folders of runs that belong to no row and seed asked for.
+
+    Args:
+        folder: The folder of the runs.
+        owners: Rows with runs of their own.
+        seeds: The seeds asked for.
+
+    Returns:
+        A sentence for the reader, or none.
+    """
     wanted = {f"{owner}-seed{seed}" for owner in owners for seed in seeds}
     found = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name not in wanted)
     found = [name for name in found if not name.startswith(".")]

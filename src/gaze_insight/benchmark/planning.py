@@ -8,15 +8,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gaze_insight.benchmark.suite import Suite, nearest
+from gaze_insight.config.chest_config import ChestConfig
 from gaze_insight.config.loading import compose
 from gaze_insight.config.run_config import RunConfig
 from gaze_insight.config.run_folder import RunFolder
+from gaze_insight.config.tasks import compose_chest, load_run_config
 from gaze_insight.errors import SettingsError
 from gaze_insight.methods.registry import METHODS
 
-__all__ = ["PlannedRun", "RunState", "check_same_settings", "compose_row", "plan_runs", "state_of"]
+__all__ = [
+    "AnyConfig",
+    "PlannedRun",
+    "RunState",
+    "check_same_settings",
+    "compose_row",
+    "plan_runs",
+    "state_of",
+]
 
 RunState = Literal["finished", "unfinished", "missing"]
+AnyConfig = RunConfig | ChestConfig
+"""The settings of a run of either task."""
+
 _FREE = ("device", "checkpoint_minutes")
 
 
@@ -33,7 +46,7 @@ class PlannedRun:
 
     row: str
     seed: int
-    config: RunConfig
+    config: AnyConfig
     folder: Path
 
     @property
@@ -90,7 +103,7 @@ def plan_runs(
     ]
 
 
-def compose_row(suite: Suite, row: str, scale: str | None = None, overrides: Iterable[str] = ()) -> RunConfig:
+def compose_row(suite: Suite, row: str, scale: str | None = None, overrides: Iterable[str] = ()) -> AnyConfig:
     """Compose the settings of a row's runs, but for the seed.
 
     Args:
@@ -115,16 +128,15 @@ def compose_row(suite: Suite, row: str, scale: str | None = None, overrides: Ite
     name = suite.default_scale if scale is None else scale
     shared = _named(suite.scales, name, f"suite {suite.name!r} has no scale")
     own = _named(suite.rows, row, f"suite {suite.name!r} has no row")
-    settings = (
-        f"evaluation.test_evaluations={suite.test_evaluations}",
-        *shared.set,
-        *own.set,
-        *own.set_at.get(name, ()),
-        *_overrides_of(suite, row, overrides),
-        f"evaluation.protocol={suite.protocol}",
-    )
+    suite.check_task()
+    presets = (*shared.presets, *own.presets)
+    settings = (*shared.set, *own.set, *own.set_at.get(name, ()), *_overrides_of(suite, row, overrides))
     try:
-        config = compose((*shared.presets, *own.presets), (), settings)
+        if suite.task == "chest_xray":
+            return compose_chest(presets, (), settings)
+        protocol = f"evaluation.protocol={suite.protocol}"
+        times = f"evaluation.test_evaluations={suite.test_evaluations}"
+        config = compose(presets, (), (times, *settings, protocol))
         _check_outputs(suite, row, config)
     except SettingsError as error:
         raise SettingsError(
@@ -166,7 +178,7 @@ def check_same_settings(planned: PlannedRun) -> None:
     folder = RunFolder(planned.folder)
     if not folder.config_yaml.exists():
         return
-    begun, now = (_plain(config) for config in (folder.config(), planned.config))
+    begun, now = (_plain(config) for config in (load_run_config(folder.config_yaml), planned.config))
     different = _first_difference(begun, now)
     if different is not None:
         key, before, after = different
@@ -177,7 +189,7 @@ def check_same_settings(planned: PlannedRun) -> None:
         )
 
 
-def _plain(config: RunConfig) -> dict[str, Any]:
+def _plain(config: AnyConfig) -> dict[str, Any]:
     values = config.model_dump(mode="json")
     for key in _FREE:
         values["training"].pop(key, None)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from gaze_insight.config.run_config import RunConfig
 from gaze_insight.config.run_folder import RunFolder
 from gaze_insight.errors import DataError, GazeInsightError
 from gaze_insight.evaluation.cases import CaseScore, read_cases_csv
+from gaze_insight.types import Settings
 
 __all__ = ["AbsentRun", "Run", "RunFacts", "RunState", "read_run", "setting_differences"]
 
@@ -116,7 +116,7 @@ class Run:
     external: bool = False
 
 
-def read_run(folder: Path, row: str, seed: int, *, planned: RunConfig | None, cohort: str) -> Run | AbsentRun:
+def read_run(folder: Path, row: str, seed: int, *, planned: Settings | None, cohort: str) -> Run | AbsentRun:
     """Read a run, or say why it cannot be used.
 
     Args:
@@ -146,7 +146,7 @@ def read_run(folder: Path, row: str, seed: int, *, planned: RunConfig | None, co
         return AbsentRun(row, seed, "damaged", str(error).splitlines()[0])
 
 
-def setting_differences(found: RunConfig, planned: RunConfig) -> list[str]:
+def setting_differences(found: Settings, planned: Settings) -> list[str]:
     """List the settings in which a run differs from what was planned.
 
     The device, the time between saved states, the batch of predictions and the number of resamples may
@@ -160,6 +160,7 @@ def setting_differences(found: RunConfig, planned: RunConfig) -> list[str]:
         ``key: found (planned)`` for each, sorted by key; empty where they agree.
 
     Example:
+        >>> from gaze_insight.config.run_config import RunConfig
         >>> setting_differences(RunConfig(seed=1), RunConfig(seed=0))
         ['seed: 1 (planned 0)']
     """
@@ -181,7 +182,7 @@ def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def _wrong_settings(files: RunFolder, planned: RunConfig, row: str, seed: int) -> AbsentRun | None:
+def _wrong_settings(files: RunFolder, planned: Settings, row: str, seed: int) -> AbsentRun | None:
     differences = setting_differences(files.config(), planned)
     if not differences:
         return None

@@ -128,7 +128,7 @@ def prepare_labels(
     on_bad: Literal["raise", "skip"] = "raise",
     progress: Progress = silent,
 ) -> int:
-    """Make the pseudo-masks that runs need, once for each recipe, with all cores.
+    """Make the pseudo-masks that runs need, once for each recipe, with all cores; classifiers need none.
 
     Args:
         cohort: The cohort; its cases with gaze are labelled.
@@ -140,11 +140,12 @@ def prepare_labels(
     Returns:
         The number of different recipes.
     """
+    from gaze_insight.config.run_config import RunConfig
     from gaze_insight.workflow.labelling import label
 
     recipes: list[PseudoMaskSettings] = []
     for run in runs:
-        if run.config.labels not in recipes:
+        if isinstance(run.config, RunConfig) and run.config.labels not in recipes:
             recipes.append(run.config.labels)
     for recipe in recipes:
         label(cohort, recipe, cluster=cluster, on_bad=on_bad, progress=progress)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationError, model_validator
 
 from gaze_insight.atomic import write_text_atomic
+from gaze_insight.config.layers import Task
 from gaze_insight.config.loading import list_presets, to_yaml
 from gaze_insight.errors import SettingsError
 from gaze_insight.gaze.mapping_file import explain, read_mapping
@@ -28,7 +29,7 @@ __all__ = [
     "save_suite",
 ]
 
-Supervision = Literal["full", "gaze", "box", "point", "scribble"]
+Supervision = Literal["full", "gaze", "box", "point", "scribble", "labels", "labels and gaze"]
 ReportedKey = Literal[
     "dice", "dice_sd", "iou", "iou_sd", "hd95_px", "hd95_px_sd", "asd_px", "asd_px_sd", "hours"
 ]
@@ -36,6 +37,7 @@ ReportedKey = Literal[
 
 _Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 _SHARES = ("dice", "dice_sd", "iou", "iou_sd")
+_OF_SEGMENTATION = ("of", "made_by", "curve", "reported", "output")
 
 
 class SuiteScale(Settings):
@@ -95,6 +97,7 @@ class Suite(Settings):
 
     name: _Key = Field(description="the suite's name")
     title: str = Field(min_length=1)
+    task: Task = Field("segmentation", description="what its runs are about, and so what its tables compare")
     paper: str | None = Field(None, description="the published table it makes again")
     scales: dict[_Key, SuiteScale] = Field(min_length=1)
     default_scale: str
@@ -113,12 +116,37 @@ class Suite(Settings):
         _require("reference", self.reference, self.rows, "row")
         if len(set(self.seeds)) < len(self.seeds):
             raise SettingsError(f"seeds: expected each seed once, found {list(self.seeds)}")
+        self.check_task()
         for name, scale in self.scales.items():
             _check_presets(f"scales.{name}.presets", scale.presets)
         for name, row in self.rows.items():
             self._check_row(f"rows.{name}", row)
         self._check_curves()
         return self
+
+    def check_task(self) -> None:
+        """Check that the suite asks for nothing that its task does not have.
+
+        Chest radiographs know the honest protocol alone, and each of their rows shows its own runs.
+
+        Raises:
+            SettingsError: It does; the place is named.
+        """
+        if self.task != "chest_xray":
+            return
+        if self.protocol != "honest":
+            raise SettingsError(
+                f"protocol: expected 'honest', all that chest radiographs know, found {self.protocol!r}",
+                remedy="leave protocol out; their test set is scored once, after training",
+            )
+        for name, row in self.rows.items():
+            for key in _OF_SEGMENTATION:
+                if getattr(row, key) != SuiteRow.model_fields[key].get_default(call_default_factory=True):
+                    raise SettingsError(
+                        f"rows.{name}.{key}: expected none in a suite on chest radiographs, found "
+                        f"{getattr(row, key)!r}",
+                        remedy="leave it out; each row shows the classifier of its own runs",
+                    )
 
     def _check_curves(self) -> None:
         first: dict[str, str] = {}

@@ -106,7 +106,7 @@ def latex_table(table: StudyTable, label: str) -> str:
         r"\midrule",
     ]
     for place, row in enumerate(table.rows):
-        cells = [escape_latex(cell) for cell in row]
+        cells = [escape_latex(" ".join(cell.split())) for cell in row]
         if place in table.marked:
             cells[0] = rf"\textbf{{{cells[0]}}}"
         lines.append(" & ".join(cells) + r" \\")
