@@ -123,7 +123,7 @@ def test_without_a_vocabulary_there_is_no_text_term():
     ("progress", "warm_up", "share"), [(0.0, 0.5, 0.0), (0.25, 0.5, 0.5), (0.6, 0.5, 1.0), (0.0, 0.0, 1.0)]
 )
 def test_the_gaze_weight_rises_over_a_share_of_the_training(progress, warm_up, share):
-    method = make_method(warm_up_frac=warm_up, box_weight=0, contrastive_weight=0)
+    method = make_method(gaze_weight=0.3, warm_up_frac=warm_up, box_weight=0, contrastive_weight=0)
     terms = method(make_batch(progress=progress), "classifier")
     expected = 0.6 * terms["classification"] + share * 0.3 * terms["gaze"]
     assert terms["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
