@@ -4,11 +4,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test slow lint format benchmarks clean
+.PHONY: demo demo-chest test slow lint format benchmarks clean
 
 demo: $(INSTALLED)
 	rm -rf demo
 	$(BIN)/gaze-insight demo --out demo
+
+demo-chest: $(INSTALLED)
+	rm -rf demo-chest
+	$(BIN)/gaze-insight demo chest-xray --out demo-chest
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
@@ -30,7 +34,7 @@ benchmarks: $(INSTALLED)
 	$(BIN)/python benchmarks/dense_crf.py
 
 clean:
-	rm -rf demo build .coverage .pytest_cache .ruff_cache .mypy_cache
+	rm -rf demo demo-chest build .coverage .pytest_cache .ruff_cache .mypy_cache
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "expected Python 3.11 or newer, found " + sys.version.split()[0] + "; set PYTHON=...")'

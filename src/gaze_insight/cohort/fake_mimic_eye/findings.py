@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from gaze_insight.cohort.fake_mimic_eye.anatomy import lung_reach, rib_line
 from gaze_insight.cohort.fake_mimic_eye.canvas import BodyBox, Canvas, fractal_noise, smooth_curve
+from gaze_insight.cohort.fake_mimic_eye.overlay import lung_reach, rib_line
 from gaze_insight.types import FloatArray, Size
 
 __all__ = ["DrawnFinding", "draw_finding", "patch", "place_in_lung"]

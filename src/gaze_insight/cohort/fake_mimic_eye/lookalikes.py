@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gaze_insight.cohort.fake_mimic_eye.anatomy import lung_reach
 from gaze_insight.cohort.fake_mimic_eye.canvas import BodyBox, Canvas, smooth_curve
 from gaze_insight.cohort.fake_mimic_eye.findings import patch, place_in_lung
+from gaze_insight.cohort.fake_mimic_eye.overlay import lung_reach
 
 __all__ = ["LOOKALIKES", "draw_lookalike", "draw_wires"]
 
