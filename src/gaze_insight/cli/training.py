@@ -96,6 +96,7 @@ def resolve_run(
         SettingsError: Flags contradict each other, or something is missing.
     """
     from gaze_insight.cohort.cohort import Cohort as Opened
+    from gaze_insight.config.layers import read_layers
     from gaze_insight.config.run_folder import RunFolder
 
     load_plugins(plugins)
@@ -113,6 +114,7 @@ def resolve_run(
         return Opened.open(place), settings, resume
     if cohort is None:
         raise SettingsError("expected the folder of a cohort, found none", remedy="gaze-insight train COHORT")
+    read_layers(presets, config, overrides)
     opened = Opened.open(cohort)
     settings = compose_any(presets, config, overrides, cohort=opened)
     folder = Path(f"{opened.name}-{settings.method_name}-seed{settings.seed}") if name is None else name
