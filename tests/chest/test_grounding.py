@@ -70,6 +70,15 @@ def test_attention_decides_where_it_stands_out():
     assert {one.name for one in both.regions[:2]} == {"left costophrenic angle", "right costophrenic angle"}
 
 
+def test_a_nearly_even_map_does_not_choose_among_the_usual_places():
+    tilted = np.full((9, 7), 1.0)
+    tilted[5:] = 1.05
+    found = ground("Lung Lesion", tilted)
+    assert found.provenance == "prior"
+    assert {one.name for one in found.regions} == {f"{side} {found.usual}" for side in ("left", "right")}
+    assert found.scores[0].name not in {one.name for one in found.regions}
+
+
 def test_attention_at_an_unusual_place_does_not_name_the_usual_one_as_seen():
     found = ground("Cardiomegaly", spot(0.2, 0.15))
     assert found.provenance == "prior"

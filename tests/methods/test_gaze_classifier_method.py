@@ -19,6 +19,8 @@ from gaze_insight.methods.gaze_classifier import GazeClassifier, GazeClassifierS
 from gaze_insight.methods.radiograph_batch import RadiographBatch
 from gaze_insight.methods.text_classifier import TextOnly, TextOnlySettings
 from gaze_insight.networks.gaze_classifier import ClassifierNetworkSettings
+from gaze_insight.networks.vision_transformer import VisionTransformerSettings
+from gaze_insight.training.schedule import rate_shares
 from gaze_insight.types import Size
 
 SIZE, CLASSES, VOCABULARY = Size(48, 32), 3, 20
@@ -217,6 +219,27 @@ def test_gaze_teaches_where_the_network_looks():
             optimizer.step()
         looked[weight] = method.predict(batch.image).attention[:, 4, 1].mean().item()
     assert looked[1.0] > 0.5 > 4 * looked[0.0]
+
+
+@pytest.mark.parametrize("encoder", ["unet", "vit"])
+@pytest.mark.parametrize("attention", ["per_class", "gaze_token"])
+def test_an_encoder_of_no_rate_stays_as_it_begins_while_the_rest_learns(encoder, attention):
+    vit = VisionTransformerSettings(width=16, depth=2, heads=2, patch_px=8)
+    own = {"encoder": encoder, "attention": attention, "vit": vit, "encoder_rate_share": 0}
+    method = make_method(network=NETWORK.model_copy(update=own), warm_up_frac=0)
+    method.begin_stage("classifier")
+    encoder_before = {name: value.clone() for name, value in method.network.encoder.state_dict().items()}
+    head_before = method.network.head.weight.detach().clone()
+    groups = [{"params": found} for _, found in rate_shares(method)]
+    optimizer = torch.optim.AdamW(groups, lr=0.01, weight_decay=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        method(make_batch(), "classifier")["loss"].backward()
+        optimizer.step()
+    assert all(parameter.grad is None for parameter in method.network.encoder.parameters())
+    for name, value in method.network.encoder.state_dict().items():
+        assert torch.equal(value, encoder_before[name]), name
+    assert not torch.equal(method.network.head.weight, head_before)
 
 
 def test_batches_on_another_grid_and_weights_for_other_classes_are_refused():

@@ -222,7 +222,17 @@ def _by_map(
         return Grounding(finding, "attention", named, side, likely, typical, focus, why)
     if not usual.known:
         return Grounding(finding, None, (), None, likely, typical, focus, why)
-    return Grounding(finding, "prior", top, None, likely, typical, focus, why)
+    return Grounding(
+        finding, "prior", _most_usual(likely, known, typical, settings), None, likely, typical, focus, why
+    )
+
+
+def _most_usual(
+    scores: Sequence[RegionScore], known: RegionSet, typical: str, settings: GroundingSettings
+) -> tuple[RegionScore, ...]:
+    """The regions of the highest prior: a map that shows no place does not choose among them."""
+    usual = sorted(scores, key=lambda one: (-one.prior, known[one.name].base != typical))
+    return tuple(usual[: settings.top_regions])
 
 
 def _positive(scores: Sequence[RegionScore]) -> tuple[RegionScore, ...]:

@@ -320,7 +320,8 @@ def _notes(
     normal = probabilities.get(NO_FINDING)
     worth = [one.finding for one in called if one.finding not in beside_no_finding()]
     if normal is not None and normal >= thresholds[NO_FINDING] and worth:
-        notes.append(f"{NO_FINDING} reaches its threshold ({normal:.2f}), and so does {', '.join(worth)}")
+        beside = ", ".join(worth)
+        notes.append(f"{NO_FINDING} reaches its threshold ({normal:.2f}), which contradicts {beside}")
     unknown = [one.finding for one in called if not prior_of(one.finding, book).known]
     if unknown:
         notes.append(f"nothing is written about where these usually are: {', '.join(unknown)}")

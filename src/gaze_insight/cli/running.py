@@ -8,7 +8,7 @@ from gaze_insight.cli.console import print_json, show_progress
 from gaze_insight.cli.evaluating import tell_scores
 from gaze_insight.cli.options import ConfigFiles, Json, OnBad, Overrides, Plugins, Presets, Quiet
 from gaze_insight.cli.task import run_any
-from gaze_insight.cli.training import resolve_run, tell_waiting
+from gaze_insight.cli.training import resolve_run, tell_training
 
 __all__ = ["run"]
 
@@ -46,4 +46,4 @@ def run(
         print_json(summary)
     else:
         tell_scores(summary, folder / "report.html")
-        tell_waiting(RunFolder(folder))
+        tell_training(RunFolder(folder))

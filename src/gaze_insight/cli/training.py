@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gaze_insight.config.run_config import RunConfig
     from gaze_insight.config.run_folder import RunFolder
 
-__all__ = ["resolve_run", "tell_waiting", "train"]
+__all__ = ["resolve_run", "tell_training", "train"]
 
 
 def train(
@@ -53,17 +53,19 @@ def train(
             opened, settings, folder, resume=resume is not None, on_bad=on_bad, progress=progress
         )
     say(f"trained: {done.path}")
-    tell_waiting(done)
+    tell_training(done)
     say(f"next: gaze-insight evaluate {done.path}")
 
 
-def tell_waiting(run: RunFolder) -> None:
-    """Say which share of the training time went into making batches, while the networks waited.
+def tell_training(run: RunFolder) -> None:
+    """Say what readers should know of a training, and the share of its time that making batches took.
 
     Args:
         run: A trained run.
     """
     plan = run.plan()
+    for note in plan.get("warnings", ()):
+        say(f"note: {note}")
     if plan.get("train_seconds"):
         share = plan["batch_seconds"] / plan["train_seconds"]
         say(f"training took {plan['train_seconds']:.0f} s, {share:.1%} of it making batches")

@@ -44,7 +44,7 @@ def full_facts() -> ChestFacts:
         ),
         readings=(silent, reading, nothing_seen),
         report="FINDINGS: made up.",
-        study="50000001",
+        study="90000001",
         view="PA",
     )
 

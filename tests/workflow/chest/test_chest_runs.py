@@ -183,6 +183,9 @@ def test_without_validation_cases_nothing_is_calibrated_or_chosen(cohort, tmp_pa
     assert stored["thresholds"] == {"Edema": 0.5, "Pneumothorax": 0.5}
     assert stored["fell_back"]["Edema"] == "no validation case"
     assert summary["split"]["val"] == 0
+    assert "all thresholds 0.5" in summary["protocol"]
+    assert any("No validation case" in note for note in run.plan()["warnings"])
+    assert not load_chest_run(run.path, device="cpu").is_calibrated
     chosen = compose_chest(["chest_tiny"], overrides=["training.selection=validation"])
     with pytest.raises(DataError, match="needs validation cases"):
         train_chest(bare, chosen, tmp_path / "other")

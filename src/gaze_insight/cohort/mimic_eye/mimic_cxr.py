@@ -20,10 +20,10 @@ class MimicCxr:
     """A folder of MIMIC-CXR-JPG, whole or in part, or any folder of ``<dicom_id>.jpg``.
 
     Args:
-        images: The folder, with ``files/p90/p90000001/s50000001/<dicom_id>.jpg`` or parts of that path, and
+        images: The folder, with ``files/p90/p90000001/s90000001/<dicom_id>.jpg`` or parts of that path, and
             with ``mimic-cxr-2.0.0-metadata.csv.gz``, ``-chexpert.csv.gz`` and ``-negbio.csv.gz`` (packed or
             not), where there are any.
-        reports: The folder of the reports, with ``files/p90/p90000001/s50000001.txt``; None: none are read.
+        reports: The folder of the reports, with ``files/p90/p90000001/s90000001.txt``; None: none are read.
         account: Told of counts and problems.
 
     Raises:

@@ -44,7 +44,7 @@ class Radiograph:
         in_egd: Whether EGD has.
 
     Example:
-        >>> Radiograph("a" * 8, "90000001", "50000001", Path("a.jpg")).size is None
+        >>> Radiograph("a" * 8, "90000001", "90000001", Path("a.jpg")).size is None
         True
     """
 

@@ -130,7 +130,7 @@ def _entry(row: TableRow, labels: Iterable[str]) -> ReflacxEntry:
     study = place.parent.name
     if not (study.startswith("s") and study[1:].isdigit()):
         raise row.error(
-            f"expected an image such as '…/p90000001/s50000001/<dicom_id>.dcm', found {str(place)!r}"
+            f"expected an image such as '…/p90000001/s90000001/<dicom_id>.dcm', found {str(place)!r}"
         )
     discarded = row.flag("eye_tracking_data_discarded")
     return ReflacxEntry(

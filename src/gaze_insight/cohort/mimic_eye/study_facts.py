@@ -83,7 +83,7 @@ def read_report(path: Path) -> str | None:
     """Read the text of a radiology report.
 
     Args:
-        path: Its file, such as ``CXR-DICOM/s50000001.txt``.
+        path: Its file, such as ``CXR-DICOM/s90000001.txt``.
 
     Returns:
         The text; None where there is no file.

@@ -99,7 +99,7 @@ def evaluate_chest(
     _write_maps(target / ATTENTION_FILE, data, found, gaze)
     summary = _summary(loaded, plan, scored, table)
     summary["test"] |= {"class_attention": _inside_own_boxes(loaded, table, data, found)}
-    summary["protocol"] = _protocol(loaded, split, len(seen), own=own)
+    summary["protocol"] = _protocol(loaded, plan, split, len(seen), own=own)
     summary["seen_in_training"] = len(seen)
     summary["scored"] = counts
     summary["seconds"]["evaluate"] = time.monotonic() - started
@@ -208,14 +208,15 @@ def _summary(run: ChestRun, plan: dict[str, Any], cohort: Cohort, table: Radiogr
     }
 
 
-def _protocol(run: ChestRun, split: Split | None, seen: int, *, own: bool) -> str:
+def _protocol(run: ChestRun, plan: dict[str, Any], split: Split | None, seen: int, *, own: bool) -> str:
     weights = f"{run.config.training.selection} weights"
+    chosen = "thresholds of validation" if plan["validation_cases"] else "all thresholds 0.5"
     whose = f"{split or 'all cases'} of {'its own' if own else 'another'} cohort"
     if seen:
         return f"no test ({weights}; {whose}; {seen} of the images took part in training)"
     if own and split == "test":
-        return f"honest ({weights}; thresholds of validation; test scored after training)"
-    return f"honest ({weights}; thresholds of validation; {whose}, scored after training)"
+        return f"honest ({weights}; {chosen}; test scored after training)"
+    return f"honest ({weights}; {chosen}; {whose}, scored after training)"
 
 
 def _write_maps(path: Path, data: RadiographSet, found: ClassifierPredictions, gaze: FloatArray) -> None:

@@ -112,7 +112,7 @@ def chest_findings(cohort: Cohort, seen: ChestInspection) -> list[Finding]:
         gaze or mostly off the image.
     """
     return [
-        *_leaks(cohort),
+        *_about_splits(cohort),
         *_about_labels(cohort, seen),
         *(finding for row in seen.readings for finding in _about_readings(row)),
     ]
@@ -244,7 +244,15 @@ def _label_table(cases: Sequence[Case], source: str) -> LabelTable:
     return LabelTable(source, dict(first.sources), rows)
 
 
-def _leaks(cohort: Cohort) -> list[Finding]:
+_WITHOUT = {
+    "train": "There is nothing to learn from.",
+    "val": "Probabilities are not calibrated, and all thresholds are 0.5.",
+    "test": "`evaluate` needs --split, or another cohort.",
+}
+"""What an empty split means."""
+
+
+def _about_splits(cohort: Cohort) -> list[Finding]:
     where: defaultdict[str, set[str]] = defaultdict(set)
     nameless = []
     for split, ids in cohort.splits.items():
@@ -254,10 +262,11 @@ def _leaks(cohort: Cohort) -> list[Finding]:
                 nameless.append(one)
             else:
                 where[patient].add(split)
+    empty = [split for split in ("train", "val", "test") if cohort.splits and not cohort.splits.get(split)]
     torn = sorted(
         f"{patient}: {', '.join(sorted(splits))}" for patient, splits in where.items() if len(splits) > 1
     )
-    found = []
+    found = [Finding("warning", f"No case in split {one!r}", _WITHOUT[one]) for one in empty]
     if torn:
         found.append(
             Finding(

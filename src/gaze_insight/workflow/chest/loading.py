@@ -46,6 +46,13 @@ class ChestRun:
     calibration: ProbabilityCalibration | None
     thresholds: FloatArray
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the probabilities of some finding are calibrated; validation cases may be too few."""
+        return self.calibration is not None and any(
+            not one.note for one in self.calibration.findings.values()
+        )
+
     def probabilities(self, predictions: ClassifierPredictions) -> FloatArray:
         """Give the probabilities of the findings, calibrated where the run is.
 

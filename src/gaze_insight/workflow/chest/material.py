@@ -109,7 +109,7 @@ def build_chest_material(
         draw=draw,
         left_out=left_out,
         counts=tables,
-        warnings=tuple(_warnings(config, counts)),
+        warnings=tuple(_warnings(config, counts, watched)),
         seconds=time.monotonic() - started,
     )
 
@@ -222,8 +222,10 @@ def _sources(
     return SetSources(findings, vocabulary, gaze, text)
 
 
-def _warnings(config: ChestConfig, counts: Mapping[str, int]) -> list[str]:
+def _warnings(config: ChestConfig, counts: Mapping[str, int], watched: Sequence[Case]) -> list[str]:
     found = []
+    if not watched:
+        found.append("No validation case: nothing is calibrated, and all thresholds are 0.5.")
     if config.training.augmentation.mirror:
         found.append("Images are mirrored in training: hearts change their side, words of side are wrong.")
     if config.gaze.shuffled:

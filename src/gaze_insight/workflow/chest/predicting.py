@@ -82,7 +82,7 @@ class RadiographPredictions:
         images: File name to what is said of it.
         failed: Path to message of the images that were skipped.
         thresholds: Finding to threshold.
-        calibrated: Whether probabilities are calibrated: the run was evaluated.
+        calibrated: Whether probabilities are calibrated, of some finding at least.
         index: The page that lists the images; None for one image.
     """
 
@@ -157,7 +157,7 @@ def predict_radiographs(
         )
     done = RadiographPredictions(
         thresholds={name: float(t) for name, t in zip(loaded.findings, loaded.thresholds, strict=True)},
-        calibrated=loaded.calibration is not None,
+        calibrated=loaded.is_calibrated,
     )
     names = {path.stem for path in paths}
     listing = "" if len(paths) < 2 else "index.html" if "index" not in names else "_index.html"
@@ -226,7 +226,8 @@ def _write(
     notes = list(file.notes)
     if not done.calibrated:
         notes.append(
-            "The run was not evaluated: its probabilities are not calibrated, all thresholds are 0.5."
+            "No probability is calibrated: the run was not evaluated, or has too few validation cases. "
+            "Thresholds that could not be chosen are 0.5."
         )
     if words is not None and not words.worded:
         notes.append(f"The words are those of the templates, not the model's: {words.record['fallback']}.")

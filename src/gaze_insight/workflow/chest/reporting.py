@@ -85,7 +85,7 @@ def report_chest(
         facts=_facts(cohort, plan),
         config=config.model_dump(mode="json"),
         environment=environment,
-        protocol_text=_protocol(config),
+        protocol_text=_protocol(config, plan),
         warnings=_warnings(cohort, plan, reads_image=reads_image),
         command=environment["command"],
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -228,13 +228,18 @@ def _facts(cohort: Cohort, plan: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _protocol(config: ChestConfig) -> str:
+def _protocol(config: ChestConfig, plan: dict[str, Any]) -> str:
     chosen = "The last weights were kept; nothing was chosen by looking at results."
     if config.training.selection == "validation":
         chosen = "The weights with the best macro AUC on the validation set were kept."
+    fitted = (
+        f"Calibration ({config.evaluation.calibration}) and the threshold of each finding "
+        f"({config.evaluation.thresholds}) were fitted on the validation set."
+    )
+    if not plan["validation_cases"]:
+        fitted = "Without validation cases nothing was calibrated, and all thresholds are 0.5."
     return (
-        f"{chosen} Calibration ({config.evaluation.calibration}) and the threshold of each finding "
-        f"({config.evaluation.thresholds}) were fitted on the validation set. The test set took no part in "
+        f"{chosen} {fitted} The test set took no part in "
         "training or in any choice, and was scored after training, from the image alone. Intervals are of "
         "whole patients drawn with replacement."
     )
