@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -13,6 +13,7 @@ from cyclopts.validators import Number
 from gaze_insight.cli.console import load_plugins, print_json, say, show_progress
 from gaze_insight.cli.dotted_settings import settings_from
 from gaze_insight.cli.options import Cluster, Count, Device, Json, Plugins, Quiet, Seed, Workers
+from gaze_insight.cli.studied_cohort import SplitOrAll, choose_studied
 
 __all__ = ["assisted"]
 
@@ -22,7 +23,7 @@ def assisted(
     cohort: Path | None = None,
     /,
     *,
-    split: Literal["train", "val", "test", "all"] | None = None,
+    split: SplitOrAll | None = None,
     cases: Annotated[Count | None, Parameter(show_default=False)] = None,
     fusion: Annotated[Path | None, Parameter(show_default=False)] = None,
     fit: Annotated[Path | None, Parameter(show_default=False)] = None,
@@ -62,7 +63,6 @@ def assisted(
         seed: Seed of everything that is drawn.
     """
     from gaze_insight.cohort.cohort import Cohort
-    from gaze_insight.config.run_folder import RunFolder
     from gaze_insight.errors import SettingsError
     from gaze_insight.workflow.fusion_file import read_fusion, write_fusion
     from gaze_insight.workflow.studies.assisted import AssistedStudySettings, study_assisted
@@ -72,20 +72,17 @@ def assisted(
 
     load_plugins(plugins)
     settings = settings_from(AssistedStudySettings, study, "--study-set", {"seed": seed})
-    place = Path(RunFolder(run).plan()["cohort_folder"])
-    own = cohort is None or cohort.resolve() == place
-    which = split or (("val" if fit is not None else "test") if own else "all")
-    if fit is not None and own and which in ("test", "all"):
+    studied = choose_studied(run, cohort, split, default="test" if fit is None else "val")
+    if fit is not None and studied.own and studied.split in ("test", None):
         raise SettingsError(
             "a fusion must not be fitted on the run's own test split",
             remedy="--split val, or --split train for a run with rounds of refinement",
         )
-    opened = Cohort.open(place if cohort is None else cohort)
-    named = None if which == "all" else which
-    chosen = choose_cases(opened, split=named, count=cases, seed=seed)
+    opened = Cohort.open(studied.folder)
+    chosen = choose_cases(opened, split=studied.split, count=cases, seed=seed)
     with show_progress(quiet=quiet) as progress:
         found = study_assisted(
-            run, opened, chosen, settings, split=named,
+            run, opened, chosen, settings, split=studied.split,
             fusion=None if fusion is None else read_fusion(fusion), fit=fit is not None, device=device,
             workers=workers, cluster=cluster, progress=progress,
         )  # fmt: skip

@@ -6,7 +6,7 @@ import json as json_text
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -18,6 +18,7 @@ from gaze_insight.cli.options import Count, Device, Json, Plugins, Quiet, Seed, 
 if TYPE_CHECKING:
     from gaze_insight.insight.study_page import StudyContent
     from gaze_insight.workflow.studies.words import WordStudy
+from gaze_insight.cli.studied_cohort import SplitOrAll, choose_studied
 
 __all__ = ["words"]
 
@@ -27,7 +28,7 @@ def words(
     cohort: Path | None = None,
     /,
     *,
-    split: Literal["train", "val", "test", "all"] | None = None,
+    split: SplitOrAll | None = None,
     cases: Annotated[Count | None, Parameter(show_default=False)] = None,
     study: Annotated[tuple[str, ...], Parameter(name="--study-set", show_default=False)] = (),
     pictures: Annotated[int, Parameter(validator=Number(gte=0))] = 3,
@@ -55,22 +56,19 @@ def words(
         seed: Seed of everything that is drawn.
     """
     from gaze_insight.cohort.cohort import Cohort
-    from gaze_insight.config.run_folder import RunFolder
     from gaze_insight.workflow.studies.words import WordStudySettings, study_words
     from gaze_insight.workflow.studies.words_page import words_page, words_pictures
 
     load_plugins(plugins)
     settings = settings_from(WordStudySettings, study, "--study-set", {"seed": seed})
-    place = Path(RunFolder(run).plan()["cohort_folder"])
-    own = cohort is None or cohort.resolve() == place
-    which = split or ("test" if own else "all")
-    opened = Cohort.open(place if cohort is None else cohort)
+    studied = choose_studied(run, cohort, split)
+    opened = Cohort.open(studied.folder)
     with show_progress(quiet=quiet) as progress:
         found = study_words(
             run,
             opened,
             settings,
-            split=None if which == "all" else which,
+            split=studied.split,
             count=cases,
             device=device,
             workers=workers,
